@@ -1,0 +1,221 @@
+//! The recorder that feeders hold and the observer that drains it.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::ring::Ring;
+use crate::{Clock, ConnId, Event, Time};
+
+/// Events a thread can be ahead of the observer.
+const EVENTS_A_THREAD: usize = 1 << 16;
+/// Payload bytes a thread can be ahead of the observer.
+const PAYLOAD_A_THREAD: usize = 1 << 22;
+/// Threads store their events on their own, so an event may be stored a little after a later one of
+/// another thread; the observer waits this long before it puts them in order.
+const SETTLES: Duration = Duration::from_millis(1);
+
+/// Takes events from every thread that touches a socket. Clones share one recorder.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// Tells the recorders of one process apart in a thread's list of rings.
+    number: u64,
+    clock: Clock,
+    on: AtomicBool,
+    payload_cap: AtomicUsize,
+    next_conn: AtomicU64,
+    rings: Mutex<Vec<Arc<Ring>>>,
+}
+
+thread_local! {
+    /// This thread's rings, one for each recorder it ever recorded to.
+    static RINGS: RefCell<Vec<(u64, Arc<Ring>)>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Default for Recorder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Recorder {
+    /// A recorder that nobody observes yet.
+    pub fn new() -> Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let shared = Shared {
+            number: NUMBER.fetch_add(1, Ordering::Relaxed),
+            clock: Clock::start(),
+            on: AtomicBool::new(false),
+            payload_cap: AtomicUsize::new(256),
+            next_conn: AtomicU64::new(1),
+            rings: Mutex::default(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The time now, on the clock of this recorder's events.
+    pub fn now(&self) -> Time {
+        self.shared.clock.now()
+    }
+
+    /// A number for a new connection.
+    pub fn next_conn(&self) -> ConnId {
+        ConnId::new(self.shared.next_conn.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Whether anybody observes. Ask before reading the clock or gathering what an event needs.
+    #[inline]
+    pub fn is_on(&self) -> bool {
+        self.shared.on.load(Ordering::Relaxed)
+    }
+
+    /// Copies at most this many bytes of payload beside an event; 256 unless set.
+    /// Names and reasons are always copied whole.
+    pub fn set_payload_cap(&self, bytes: usize) {
+        self.shared.payload_cap.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Stores an event with a copy of its payload, if anybody observes.
+    #[inline]
+    pub fn record(&self, event: Event, payload: &[u8]) {
+        if self.is_on() {
+            self.store(event, payload);
+        }
+    }
+
+    fn store(&self, event: Event, payload: &[u8]) {
+        let data = event.kind().is_data();
+        let cap =
+            if data { self.shared.payload_cap.load(Ordering::Relaxed) } else { payload.len() };
+        let payload = &payload[..payload.len().min(cap)];
+        RINGS.with_borrow_mut(|rings| {
+            let number = self.shared.number;
+            if let Some((_, ring)) = rings.iter().find(|(of, _)| *of == number) {
+                return ring.push(event, payload, !data);
+            }
+            let ring = Arc::new(Ring::new(EVENTS_A_THREAD, PAYLOAD_A_THREAD));
+            ring.push(event, payload, !data);
+            self.rings().push(Arc::clone(&ring));
+            rings.push((number, ring));
+        });
+    }
+
+    /// Starts recording. Only one observer can exist at a time.
+    ///
+    /// # Panics
+    /// If there is an observer already: two would steal each other's events.
+    pub fn observe(&self) -> Observer {
+        assert!(!self.shared.on.swap(true, Ordering::Relaxed), "a recorder has one observer");
+        Observer { recorder: self.clone(), held: VecDeque::new(), reported_dropped: 0 }
+    }
+
+    fn rings(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Ring>>> {
+        self.shared.rings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes the events out, in the order of time. Recording stops when it is dropped.
+#[derive(Debug)]
+pub struct Observer {
+    recorder: Recorder,
+    /// Events taken from the rings and not yet handed on, in the order of time.
+    held: VecDeque<(Event, Vec<u8>)>,
+    reported_dropped: u64,
+}
+
+impl Observer {
+    /// Hands on every event that is old enough to be in order. Call it every few milliseconds.
+    pub fn drain(&mut self, each: impl FnMut(&Event, &[u8])) {
+        self.drain_until(self.recorder.now() - SETTLES, each);
+    }
+
+    /// Hands on everything, for the end of a run.
+    pub fn drain_all(&mut self, each: impl FnMut(&Event, &[u8])) {
+        self.drain_until(Time::from_nanos(u64::MAX), each);
+    }
+
+    /// Events lost since this was last asked because draining was too slow.
+    pub fn take_dropped(&mut self) -> u64 {
+        let total: u64 = self.recorder.rings().iter().map(|ring| ring.dropped()).sum();
+        total - std::mem::replace(&mut self.reported_dropped, total)
+    }
+
+    fn drain_until(&mut self, until: Time, mut each: impl FnMut(&Event, &[u8])) {
+        let rings = self.recorder.rings().clone();
+        let mut payload = vec![];
+        for ring in &rings {
+            while let Some(event) = ring.pop(&mut payload) {
+                self.held.push_back((event, payload.clone()));
+            }
+        }
+        self.held.make_contiguous().sort_by_key(|(event, _)| event.time);
+        while self.held.front().is_some_and(|(event, _)| event.time <= until) {
+            let (event, payload) = self.held.pop_front().expect("the front was just seen");
+            each(&event, &payload);
+        }
+    }
+}
+
+impl Drop for Observer {
+    fn drop(&mut self) {
+        self.recorder.shared.on.store(false, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Kind;
+
+    fn numbers(observer: &mut Observer) -> Vec<u64> {
+        let mut seen = vec![];
+        observer.drain_all(|event, _| seen.push(event.conn().number()));
+        seen
+    }
+
+    #[test]
+    fn without_an_observer_nothing_is_kept() {
+        let recorder = Recorder::new();
+        let event = Event::new(Kind::Read, ConnId::new(1), recorder.now());
+        recorder.record(event, b"early");
+        let mut observer = recorder.observe();
+        assert_eq!(numbers(&mut observer), []);
+        recorder.record(event, b"seen");
+        assert_eq!(numbers(&mut observer), [1]);
+        drop(observer);
+        recorder.record(event, b"late");
+        assert_eq!(numbers(&mut recorder.observe()), []);
+    }
+
+    #[test]
+    fn events_of_two_threads_come_in_the_order_of_time() {
+        let recorder = Recorder::new();
+        let mut observer = recorder.observe();
+        let at = |nanos| Event::new(Kind::Closed, ConnId::new(nanos), Time::from_nanos(nanos));
+        recorder.record(at(3), b"");
+        std::thread::scope(|scope| {
+            scope.spawn(|| [1, 2, 4].map(|nanos| recorder.record(at(nanos), b"")));
+        });
+        assert_eq!(numbers(&mut observer), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn the_payload_cap_is_for_data_only() {
+        let recorder = Recorder::new();
+        recorder.set_payload_cap(3);
+        let mut observer = recorder.observe();
+        for kind in [Kind::Read, Kind::BadFrame] {
+            recorder.record(Event::new(kind, ConnId::new(1), recorder.now()), b"a reason");
+        }
+        let mut lengths = vec![];
+        observer.drain_all(|_, payload| lengths.push(payload.len()));
+        assert_eq!(lengths, [3, 8]);
+    }
+}
