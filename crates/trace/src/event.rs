@@ -96,7 +96,15 @@ impl Kind {
 
     /// Whether a full ring may drop it to keep room for the life of connections.
     pub const fn is_data(self) -> bool {
-        matches!(self, Self::Read | Self::Write | Self::Truncated | Self::Dropped)
+        matches!(
+            self,
+            Self::Read | Self::Write | Self::Truncated | Self::Dropped
+        )
+    }
+
+    /// Whether it is one read or write, of which a busy connection makes millions.
+    pub const fn is_call(self) -> bool {
+        matches!(self, Self::Read | Self::Write)
     }
 
     /// The lane it is drawn on.
@@ -219,9 +227,16 @@ pub struct Closing {
 impl Closing {
     /// As the payload of an event.
     pub fn to_payload(&self) -> Vec<u8> {
-        let counts =
-            [self.read_bytes, self.written_bytes, self.read_messages, self.written_messages];
-        let mut payload: Vec<u8> = counts.iter().flat_map(|count| count.to_le_bytes()).collect();
+        let counts = [
+            self.read_bytes,
+            self.written_bytes,
+            self.read_messages,
+            self.written_messages,
+        ];
+        let mut payload: Vec<u8> = counts
+            .iter()
+            .flat_map(|count| count.to_le_bytes())
+            .collect();
         payload.extend_from_slice(self.reason.as_bytes());
         payload
     }
@@ -230,7 +245,9 @@ impl Closing {
     pub fn from_payload(payload: &[u8]) -> Self {
         let (counts, reason) = payload.split_at_checked(32).unwrap_or((&[0; 32], b""));
         let count = |index: usize| {
-            let bytes = counts[index * 8..][..8].try_into().expect("eight bytes were sliced");
+            let bytes = counts[index * 8..][..8]
+                .try_into()
+                .expect("eight bytes were sliced");
             u64::from_le_bytes(bytes)
         };
         Self {
@@ -257,7 +274,10 @@ mod tests {
     fn kinds_keep_their_numbers() {
         for (number, kind) in Kind::ALL.into_iter().enumerate() {
             assert_eq!(kind as usize, number);
-            assert_eq!(Event::new(kind, ConnId::new(7), Time::default()).kind(), kind);
+            assert_eq!(
+                Event::new(kind, ConnId::new(7), Time::default()).kind(),
+                kind
+            );
         }
     }
 

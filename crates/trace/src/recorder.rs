@@ -2,10 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+#[cfg(doc)]
+use crate::Kind;
 use crate::ring::Ring;
 use crate::{Clock, ConnId, Event, Time};
 
@@ -16,6 +18,13 @@ const PAYLOAD_A_THREAD: usize = 1 << 22;
 /// Threads store their events on their own, so an event may be stored a little after a later one of
 /// another thread; the observer waits this long before it puts them in order.
 const SETTLES: Duration = Duration::from_millis(1);
+
+/// Nobody observes.
+const OFF: u8 = 0;
+/// Everything but single reads and writes.
+const LIFE: u8 = 1;
+/// Everything.
+const CALLS: u8 = 2;
 
 /// Takes events from every thread that touches a socket. Clones share one recorder.
 #[derive(Clone, Debug)]
@@ -28,7 +37,8 @@ struct Shared {
     /// Tells the recorders of one process apart in a thread's list of rings.
     number: u64,
     clock: Clock,
-    on: AtomicBool,
+    /// What is recorded: [`OFF`], [`LIFE`] or [`CALLS`].
+    level: AtomicU8,
     payload_cap: AtomicUsize,
     next_conn: AtomicU64,
     rings: Mutex<Vec<Arc<Ring>>>,
@@ -52,12 +62,14 @@ impl Recorder {
         let shared = Shared {
             number: NUMBER.fetch_add(1, Ordering::Relaxed),
             clock: Clock::start(),
-            on: AtomicBool::new(false),
+            level: AtomicU8::new(OFF),
             payload_cap: AtomicUsize::new(256),
             next_conn: AtomicU64::new(1),
             rings: Mutex::default(),
         };
-        Self { shared: Arc::new(shared) }
+        Self {
+            shared: Arc::new(shared),
+        }
     }
 
     /// The time now, on the clock of this recorder's events.
@@ -73,7 +85,14 @@ impl Recorder {
     /// Whether anybody observes. Ask before reading the clock or gathering what an event needs.
     #[inline]
     pub fn is_on(&self) -> bool {
-        self.shared.on.load(Ordering::Relaxed)
+        self.shared.level.load(Ordering::Relaxed) != OFF
+    }
+
+    /// Whether anybody observes single reads and writes ([`Kind::is_call`]). Ask this instead of
+    /// [`Recorder::is_on`] on the path of every message: a log of connections wants none of them.
+    #[inline]
+    pub fn takes_calls(&self) -> bool {
+        self.shared.level.load(Ordering::Relaxed) == CALLS
     }
 
     /// Copies at most this many bytes of payload beside an event; 256 unless set.
@@ -85,15 +104,19 @@ impl Recorder {
     /// Stores an event with a copy of its payload, if anybody observes.
     #[inline]
     pub fn record(&self, event: Event, payload: &[u8]) {
-        if self.is_on() {
+        let level = self.shared.level.load(Ordering::Relaxed);
+        if level == CALLS || level == LIFE && !event.kind().is_call() {
             self.store(event, payload);
         }
     }
 
     fn store(&self, event: Event, payload: &[u8]) {
         let data = event.kind().is_data();
-        let cap =
-            if data { self.shared.payload_cap.load(Ordering::Relaxed) } else { payload.len() };
+        let cap = if data {
+            self.shared.payload_cap.load(Ordering::Relaxed)
+        } else {
+            payload.len()
+        };
         let payload = &payload[..payload.len().min(cap)];
         RINGS.with_borrow_mut(|rings| {
             let number = self.shared.number;
@@ -107,17 +130,37 @@ impl Recorder {
         });
     }
 
-    /// Starts recording. Only one observer can exist at a time.
+    /// Starts recording everything. Only one observer can exist at a time.
     ///
     /// # Panics
     /// If there is an observer already: two would steal each other's events.
     pub fn observe(&self) -> Observer {
-        assert!(!self.shared.on.swap(true, Ordering::Relaxed), "a recorder has one observer");
-        Observer { recorder: self.clone(), held: VecDeque::new(), reported_dropped: 0 }
+        self.start(CALLS)
+    }
+
+    /// Starts recording everything but single reads and writes.
+    ///
+    /// # Panics
+    /// As [`Recorder::observe`] does.
+    pub fn observe_life(&self) -> Observer {
+        self.start(LIFE)
+    }
+
+    fn start(&self, level: u8) -> Observer {
+        let before = self.shared.level.swap(level, Ordering::Relaxed);
+        assert!(before == OFF, "a recorder has one observer");
+        Observer {
+            recorder: self.clone(),
+            held: VecDeque::new(),
+            reported_dropped: 0,
+        }
     }
 
     fn rings(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Ring>>> {
-        self.shared.rings.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared
+            .rings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -143,7 +186,12 @@ impl Observer {
 
     /// Events lost since this was last asked because draining was too slow.
     pub fn take_dropped(&mut self) -> u64 {
-        let total: u64 = self.recorder.rings().iter().map(|ring| ring.dropped()).sum();
+        let total: u64 = self
+            .recorder
+            .rings()
+            .iter()
+            .map(|ring| ring.dropped())
+            .sum();
         total - std::mem::replace(&mut self.reported_dropped, total)
     }
 
@@ -155,8 +203,14 @@ impl Observer {
                 self.held.push_back((event, payload.clone()));
             }
         }
-        self.held.make_contiguous().sort_by_key(|(event, _)| event.time);
-        while self.held.front().is_some_and(|(event, _)| event.time <= until) {
+        self.held
+            .make_contiguous()
+            .sort_by_key(|(event, _)| event.time);
+        while self
+            .held
+            .front()
+            .is_some_and(|(event, _)| event.time <= until)
+        {
             let (event, payload) = self.held.pop_front().expect("the front was just seen");
             each(&event, &payload);
         }
@@ -165,7 +219,7 @@ impl Observer {
 
 impl Drop for Observer {
     fn drop(&mut self) {
-        self.recorder.shared.on.store(false, Ordering::Relaxed);
+        self.recorder.shared.level.store(OFF, Ordering::Relaxed);
     }
 }
 
@@ -195,6 +249,17 @@ mod tests {
     }
 
     #[test]
+    fn an_observer_of_life_gets_no_reads_and_writes() {
+        let recorder = Recorder::new();
+        let mut observer = recorder.observe_life();
+        for (number, kind) in [(1, Kind::Accepted), (2, Kind::Read), (3, Kind::Truncated)] {
+            recorder.record(Event::new(kind, ConnId::new(number), recorder.now()), b"");
+        }
+        assert_eq!(numbers(&mut observer), [1, 3]);
+        assert!(recorder.is_on() && !recorder.takes_calls());
+    }
+
+    #[test]
     fn events_of_two_threads_come_in_the_order_of_time() {
         let recorder = Recorder::new();
         let mut observer = recorder.observe();
@@ -212,7 +277,10 @@ mod tests {
         recorder.set_payload_cap(3);
         let mut observer = recorder.observe();
         for kind in [Kind::Read, Kind::BadFrame] {
-            recorder.record(Event::new(kind, ConnId::new(1), recorder.now()), b"a reason");
+            recorder.record(
+                Event::new(kind, ConnId::new(1), recorder.now()),
+                b"a reason",
+            );
         }
         let mut lengths = vec![];
         observer.drain_all(|_, payload| lengths.push(payload.len()));

@@ -16,8 +16,14 @@ struct Words {
 
 impl Words {
     fn new(capacity: usize) -> Self {
-        let slots = (0..capacity.next_power_of_two()).map(|_| AtomicU64::new(0)).collect();
-        Self { slots, head: AtomicU64::new(0), tail: AtomicU64::new(0) }
+        let slots = (0..capacity.next_power_of_two())
+            .map(|_| AtomicU64::new(0))
+            .collect();
+        Self {
+            slots,
+            head: AtomicU64::new(0),
+            tail: AtomicU64::new(0),
+        }
     }
 
     fn slot(&self, at: u64) -> &AtomicU64 {
@@ -77,10 +83,15 @@ impl Ring {
     /// An eighth of the ring is kept for what is `vital`, so that floods of data cannot hide the
     /// life of connections.
     pub(crate) fn push(&self, mut event: crate::Event, payload: &[u8], vital: bool) {
-        let reserve = if vital { 0 } else { self.events.slots.len() / 8 };
+        let reserve = if vital {
+            0
+        } else {
+            self.events.slots.len() / 8
+        };
         if self.events.free() < EVENT + reserve {
             // The only writer is this thread, so a load and a store are enough.
-            self.dropped.store(self.dropped.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+            self.dropped
+                .store(self.dropped.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
             return;
         }
         let reserve = if vital { 0 } else { self.bytes.slots.len() / 8 };
@@ -105,7 +116,10 @@ impl Ring {
         let event = crate::Event::from_words(words);
         let mut word = [0];
         for _ in 0..(event.payload as usize).div_ceil(8) {
-            assert!(self.bytes.pop(&mut word), "the bytes were pushed ahead of their event");
+            assert!(
+                self.bytes.pop(&mut word),
+                "the bytes were pushed ahead of their event"
+            );
             payload.extend_from_slice(&word[0].to_le_bytes());
         }
         payload.truncate(event.payload as usize);
@@ -137,8 +151,9 @@ mod tests {
         assert_eq!(ring.dropped(), lost);
 
         let mut payload = vec![];
-        let times: Vec<u64> =
-            std::iter::from_fn(|| ring.pop(&mut payload)).map(|e| e.time.as_nanos()).collect();
+        let times: Vec<u64> = std::iter::from_fn(|| ring.pop(&mut payload))
+            .map(|e| e.time.as_nanos())
+            .collect();
         assert_eq!(times.len() as u64, 101 - lost);
         assert_eq!(times.last(), Some(&100));
     }
@@ -161,7 +176,11 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 for number in 0..total {
-                    ring.push(event(number), &number.to_le_bytes()[..number as usize % 8], true);
+                    ring.push(
+                        event(number),
+                        &number.to_le_bytes()[..number as usize % 8],
+                        true,
+                    );
                 }
             });
             let (mut payload, mut seen, mut last) = (vec![], 0, None);
@@ -171,7 +190,10 @@ mod tests {
                     continue;
                 };
                 let number = event.time.as_nanos();
-                assert!(last.is_none_or(|last| last < number), "events keep their order");
+                assert!(
+                    last.is_none_or(|last| last < number),
+                    "events keep their order"
+                );
                 if event.payload > 0 {
                     assert_eq!(payload, &number.to_le_bytes()[..number as usize % 8]);
                 }

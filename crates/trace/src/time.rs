@@ -33,7 +33,10 @@ impl Add<Duration> for Time {
     type Output = Self;
 
     fn add(self, later: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(later.as_nanos()).unwrap_or(u64::MAX)))
+        Self(
+            self.0
+                .saturating_add(u64::try_from(later.as_nanos()).unwrap_or(u64::MAX)),
+        )
     }
 }
 
@@ -41,14 +44,22 @@ impl Sub<Duration> for Time {
     type Output = Self;
 
     fn sub(self, earlier: Duration) -> Self {
-        Self(self.0.saturating_sub(u64::try_from(earlier.as_nanos()).unwrap_or(u64::MAX)))
+        Self(
+            self.0
+                .saturating_sub(u64::try_from(earlier.as_nanos()).unwrap_or(u64::MAX)),
+        )
     }
 }
 
 impl fmt::Display for Time {
     /// Seconds since the epoch with nine digits behind the point.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:09}", self.0 / 1_000_000_000, self.0 % 1_000_000_000)
+        write!(
+            f,
+            "{}.{:09}",
+            self.0 / 1_000_000_000,
+            self.0 % 1_000_000_000
+        )
     }
 }
 
@@ -65,8 +76,13 @@ pub struct Clock {
 impl Clock {
     /// Reads both clocks.
     pub fn start() -> Self {
-        let real = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { real: Time::default() + real, monotonic: Instant::now() }
+        let real = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Self {
+            real: Time::default() + real,
+            monotonic: Instant::now(),
+        }
     }
 
     /// The time now; costs one clock reading (about 22 ns).
@@ -86,7 +102,10 @@ mod tests {
 
     #[test]
     fn prints_nine_digits_behind_the_point() {
-        assert_eq!(Time::from_nanos(1_700_000_000_000_000_042).to_string(), "1700000000.000000042");
+        assert_eq!(
+            Time::from_nanos(1_700_000_000_000_000_042).to_string(),
+            "1700000000.000000042"
+        );
     }
 
     #[test]
@@ -94,6 +113,9 @@ mod tests {
         let clock = Clock::start();
         let first = clock.now();
         assert!(clock.now() >= first);
-        assert_eq!(first.since(clock.now() + Duration::from_secs(1)), Duration::ZERO);
+        assert_eq!(
+            first.since(clock.now() + Duration::from_secs(1)),
+            Duration::ZERO
+        );
     }
 }
