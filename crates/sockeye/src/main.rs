@@ -1,2 +1,18 @@
-//! Placeholder.
-fn main() {}
+//! sockeye: sockets you can see.
+
+#![allow(dead_code, reason = "the parts are not all wired yet")]
+
+mod catalogue;
+mod cli;
+mod context;
+
+mod exit;
+
+mod ui;
+mod verb;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run(std::env::args_os().collect())
+}

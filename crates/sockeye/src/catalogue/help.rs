@@ -1,0 +1,174 @@
+//! Turns the command tree of the derives into one language's help.
+
+use clap::{Arg, Command};
+
+use super::pages::{HEADINGS, PAGES};
+use super::{Example, Lang, Page};
+
+/// What clap's own template is, without the words that it always writes in English.
+const TEMPLATE_ZH: &str = "{about-with-newline}\n用法：{usage}\n\n{all-args}{after-help}";
+
+/// Gives every verb its examples and, in Chinese, every word of help its translation.
+pub(crate) fn localize(root: Command, lang: Lang) -> Command {
+    let verbs: Vec<String> = root
+        .get_subcommands()
+        .map(|c| c.get_name().to_owned())
+        .collect();
+    verbs.iter().fold(page(root, "", lang), |root, verb| {
+        root.mut_subcommand(verb, |command| page(command, verb, lang))
+    })
+}
+
+fn page(command: Command, verb: &str, lang: Lang) -> Command {
+    let Some(page) = PAGES.iter().find(|page| page.verb == verb) else {
+        return command;
+    };
+    let command = command.after_help(examples(page.examples, lang));
+    if lang == Lang::En {
+        return command;
+    }
+    let ids: Vec<String> = command
+        .get_arguments()
+        .map(|arg| arg.get_id().to_string())
+        .collect();
+    let command = command
+        .about(page.about)
+        .help_template(TEMPLATE_ZH)
+        .subcommand_help_heading("命令")
+        .subcommand_value_name("命令");
+    ids.iter().fold(command, |command, id| {
+        command.mut_arg(id, |arg| translate(arg, page))
+    })
+}
+
+/// The argument with its help in Chinese, and what clap would add in English added here.
+fn translate(arg: Arg, page: &Page) -> Arg {
+    let id = arg.get_id().as_str();
+    let Some((_, help)) = page.args.iter().find(|(of, _)| *of == id) else {
+        return arg;
+    };
+    let plain = if arg.is_positional() {
+        "Arguments"
+    } else {
+        "Options"
+    };
+    let heading = arg.get_help_heading().unwrap_or(plain);
+    let heading = HEADINGS
+        .iter()
+        .find(|(en, _)| *en == heading)
+        .map_or("选项", |(_, zh)| *zh);
+    let takes_values = arg.get_action().takes_values();
+    let values = if takes_values {
+        values(&arg)
+    } else {
+        String::new()
+    };
+    let arg = arg.help(format!("{help}{values}")).help_heading(heading);
+    if takes_values {
+        arg.hide_default_value(true).hide_possible_values(true)
+    } else {
+        arg
+    }
+}
+
+/// What clap says behind an argument's help.
+fn values(arg: &Arg) -> String {
+    let mut said = String::new();
+    let default: Vec<_> = arg
+        .get_default_values()
+        .iter()
+        .map(|v| v.to_string_lossy())
+        .collect();
+    if !default.is_empty() && !arg.is_hide_default_value_set() {
+        said = format!("{said} [默认：{}]", default.join(" "));
+    }
+    let values = arg.get_possible_values();
+    if !values.is_empty() && !arg.is_hide_possible_values_set() {
+        let names: Vec<_> = values
+            .iter()
+            .map(clap::builder::PossibleValue::get_name)
+            .collect();
+        said = format!("{said} [可选：{}]", names.join("、"));
+    }
+    said
+}
+
+fn examples(examples: &[Example], lang: Lang) -> String {
+    let title = if lang == Lang::En {
+        "Examples:"
+    } else {
+        "例子："
+    };
+    examples.iter().fold(title.to_owned(), |text, example| {
+        let does = example.does.get(lang);
+        format!("{text}\n  # {does}\n  {}", example.line)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli;
+
+    /// A flag that its engineer forgot to translate, and a translation whose flag is gone.
+    #[test]
+    fn every_flag_has_its_chinese_and_every_chinese_its_flag() {
+        let root = cli::command(Lang::En);
+        let names = root.get_subcommands().map(Command::get_name);
+        assert_eq!(
+            names.collect::<Vec<_>>(),
+            PAGES[1..].iter().map(|page| page.verb).collect::<Vec<_>>(),
+            "verbs and pages"
+        );
+        for page in PAGES {
+            let command = root.find_subcommand(page.verb).unwrap_or(&root);
+            let mut flags: Vec<_> = command
+                .get_arguments()
+                .filter(|arg| page.verb.is_empty() || !arg.is_global_set())
+                .map(|arg| arg.get_id().as_str())
+                .collect();
+            let mut chinese: Vec<_> = page.args.iter().map(|(id, _)| *id).collect();
+            flags.sort_unstable();
+            chinese.sort_unstable();
+            assert_eq!(flags, chinese, "flags of {}", page.verb);
+            for heading in command.get_arguments().filter_map(Arg::get_help_heading) {
+                assert!(
+                    HEADINGS.iter().any(|(en, _)| *en == heading),
+                    "{heading} in Chinese"
+                );
+            }
+        }
+    }
+
+    /// Examples are typed by people: each of them has to be a command line that we read.
+    #[test]
+    fn every_verb_has_three_examples_that_parse() {
+        for page in PAGES {
+            assert!(page.examples.len() >= 3, "examples of {}", page.verb);
+            for line in page.examples.iter().map(|example| example.line) {
+                let ours: Vec<_> = line
+                    .split(" | ")
+                    .flat_map(|part| part.split(" & "))
+                    .filter_map(|part| part.find("sockeye").map(|at| &part[at..]))
+                    .filter(|part| part.starts_with("sockeye "))
+                    .collect();
+                assert!(!ours.is_empty(), "no sockeye in {line}");
+                for part in ours {
+                    let words = cli::words_of(part.split([';', '>', '<']).next().unwrap_or(part));
+                    match cli::command(Lang::En).try_get_matches_from(&words) {
+                        Ok(_) => {}
+                        Err(error) if error.exit_code() == 0 => {}
+                        Err(error) => panic!("{line}: {error}"),
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_tree_is_sound_in_both_languages() {
+        for lang in [Lang::En, Lang::Zh] {
+            cli::command(lang).debug_assert();
+        }
+    }
+}

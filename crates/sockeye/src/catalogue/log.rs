@@ -1,0 +1,38 @@
+//! The lines of the log and of errors.
+
+use super::texts;
+
+texts! {
+    LISTENING: "listening on {endpoint}: {service}", "正在监听 {endpoint}：{service}";
+    ACCEPTED: "connected to {local}", "已连接到 {local}";
+    CONNECTED: "connected from {local}", "已从 {local} 连出";
+    SESSION: "first datagram to {local}", "向 {local} 发来首个数据报";
+    PEER_CLOSED: "will send no more", "不再发送";
+    CLOSED: "disconnected, read {read_bytes} in {read_messages}, wrote {written_bytes} in {written_messages}",
+        "已断开，读 {read_bytes}（{read_messages}），写 {written_bytes}（{written_messages}）";
+    CLOSED_WITH_REASON: "disconnected ({reason}), read {read_bytes} in {read_messages}, wrote {written_bytes} in {written_messages}",
+        "已断开（{reason}），读 {read_bytes}（{read_messages}），写 {written_bytes}（{written_messages}）";
+    REFUSED: "refused: {limit}", "已拒绝：{limit}";
+    BAD_FRAME: "bad frame: {error}", "坏帧：{error}";
+    TRUNCATED: "truncated: got {got} of {of} bytes", "数据报被截断：{of} 字节中只收到 {got} 字节";
+    DROPPED: "message dropped: {error}", "消息已丢弃：{error}";
+    ACCEPT_PAUSED: "accepting pauses: {error}", "暂停接受连接：{error}";
+    ACCEPT_RESUMED: "accepting goes on", "恢复接受连接";
+    READ: "read {bytes}: {text}", "读到 {bytes}：{text}";
+    READ_EMPTY: "read an empty message", "读到一条空消息";
+    READ_FAILED: "read failed: {error}", "读取失败：{error}";
+    WROTE: "wrote {bytes}: {text}", "写出 {bytes}：{text}";
+    WROTE_PART: "wrote {bytes} of {asked}: {text}", "写出 {bytes}（共 {asked} 字节）：{text}";
+    WROTE_EMPTY: "wrote an empty message", "写出一条空消息";
+    WRITE_FAILED: "write failed: {error}", "写入失败：{error}";
+    UNDECODABLE: "({count} undecodable)", "（{count} 个字节无法解码）";
+    CUT: "… ({more} more)", "……（另有 {more} 字节）";
+    LOST: "{count} events lost: this log is read too slowly", "丢失 {count} 个事件：日志读取太慢";
+    DRAINING: "ending: {open} connections may finish; a second signal ends at once",
+        "正在结束：等待 {open} 个连接收尾；再发一次信号则立即退出";
+    BYTES_ONE: "{n} byte", "{n} 字节";
+    BYTES: "{n} bytes", "{n} 字节";
+    MESSAGES_ONE: "{n} message", "{n} 条消息";
+    MESSAGES: "{n} messages", "{n} 条消息";
+    TRY_HELP: "try {command}", "用法见 {command}";
+}

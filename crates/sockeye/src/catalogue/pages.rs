@@ -1,0 +1,20 @@
+//! The help pages, one file a verb.
+
+use super::Page;
+
+mod completions;
+mod man;
+mod root;
+mod serve;
+
+/// Every page.
+pub(crate) const PAGES: &[Page] = &[root::PAGE, serve::PAGE, completions::PAGE, man::PAGE];
+
+/// The Chinese of the headings under which flags are grouped.
+pub(super) const HEADINGS: &[(&str, &str)] = &[
+    ("Arguments", "参数"),
+    ("Options", "选项"),
+    ("Everywhere", "通用选项"),
+    ("Limits", "上限"),
+    ("What to see", "显示"),
+];

@@ -1,0 +1,150 @@
+//! The command line: global flags, the tree of verbs, and the one way in and out.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser};
+
+use crate::catalogue::{self, Lang};
+use crate::context::Context;
+use crate::exit::{self, Exit};
+use crate::ui::Ui;
+use crate::verb::Verb;
+
+/// sockeye: sockets you can see
+#[derive(Parser, Debug)]
+#[command(
+    name = "sockeye",
+    version,
+    propagate_version = true,
+    disable_help_flag = true,
+    disable_version_flag = true,
+    disable_help_subcommand = true,
+    arg_required_else_help = true,
+    max_term_width = 110
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// Flags that work everywhere.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Everywhere")]
+pub(crate) struct Global {
+    /// Use IPv4 only
+    #[arg(short = '4', long, global = true, conflicts_with = "ipv6")]
+    pub(crate) ipv4: bool,
+    /// Use IPv6 only
+    #[arg(short = '6', long, global = true)]
+    pub(crate) ipv6: bool,
+    /// Say more
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Write no log
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Language of what people read (default: by LC_ALL, LC_MESSAGES, LANG)
+    #[arg(long, global = true, value_name = "LANG")]
+    lang: Option<Lang>,
+    /// Print help
+    #[arg(short, long, global = true, action = ArgAction::Help)]
+    help: Option<bool>,
+    /// Print version
+    #[arg(short = 'V', long, global = true, action = ArgAction::Version)]
+    version: Option<bool>,
+}
+
+/// The command tree with its help in one language.
+pub(crate) fn command(lang: Lang) -> clap::Command {
+    catalogue::localize(Cli::command(), lang)
+}
+
+/// Runs the command line `args` from the first word to the exit code.
+pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
+    let lang = Lang::choose(&args, |name| std::env::var(name).ok());
+    let parsed = command(lang).try_get_matches_from(args);
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(error) => return answer(&error, lang).code().into(),
+    };
+    let context = Context::new(cli.global, lang);
+    let exit = match work(cli.verb, &context) {
+        Ok(exit) => exit,
+        Err(error) => {
+            let exit = exit::of(&error);
+            if exit != Exit::Done {
+                context.ui.error(&error);
+            }
+            exit
+        }
+    };
+    exit.code().into()
+}
+
+fn work(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let result = runtime.block_on(verb.run(context));
+    // A thread that still blocks on a terminal or a pipe must not keep us from ending.
+    runtime.shutdown_background();
+    result
+}
+
+/// Answers what the parser did not turn into a verb: help and version as they are, errors in one line.
+fn answer(error: &clap::Error, lang: Lang) -> Exit {
+    let ui = Ui::new(lang);
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // The reader may have had enough of it: `sockeye --help | head`.
+            let _ = error.print();
+            Exit::Done
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = error.print();
+            Exit::Usage
+        }
+        _ => {
+            ui.complain(&one_line(error, lang));
+            Exit::Usage
+        }
+    }
+}
+
+/// The parser's error without its usage block: what was read, where it broke, what is allowed.
+fn one_line(error: &clap::Error, lang: Lang) -> String {
+    let text = error.render().to_string();
+    let said: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
+        .filter(|line| !line.is_empty())
+        .collect();
+    let said = said.join(" ");
+    let said = said.strip_prefix("error: ").unwrap_or(&said);
+    let help = catalogue::TRY_HELP.fill(lang, &[("command", &"sockeye --help")]);
+    format!("{said}; {help}")
+}
+
+/// Splits a line into words as a shell does, for quotes and spaces.
+#[cfg(test)]
+pub(crate) fn words_of(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (vec![], None::<String>, None);
+    for c in line.chars() {
+        match (c, quote) {
+            (c, Some(open)) if c == open => quote = None,
+            ('\'' | '"', None) => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (' ', None) => words.extend(word.take()),
+            (c, _) => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    words
+}

@@ -1,0 +1,168 @@
+//! The one mapping of what happened to an exit code.
+
+use std::fmt;
+use std::io;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Done; also a listener that drained, and a standard output that nobody reads any more.
+    Done,
+    /// The network failed: refused, reset, unreachable.
+    Network,
+    /// The command line, the config or this machine.
+    Usage,
+    /// A check failed: a digest, a frame, an answer that was not what was sent.
+    Check,
+    /// It took too long.
+    Timeout,
+    /// The other end is not who it should be.
+    #[expect(
+        dead_code,
+        reason = "nothing authenticates yet; the code is part of the contract"
+    )]
+    Untrusted,
+    /// A signal cut work short.
+    Signal(i32),
+}
+
+impl Exit {
+    /// The number that the shell sees.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Network => 1,
+            Self::Usage => 2,
+            Self::Check => 3,
+            Self::Timeout => 4,
+            Self::Untrusted => 5,
+            // What a shell reports for a program that died of a signal.
+            Self::Signal(number) => 128u8.saturating_add(number.unsigned_abs() as u8),
+        }
+    }
+}
+
+/// What was asked for makes no sense, or this machine cannot do it.
+#[derive(Debug)]
+pub(crate) struct Usage(pub(crate) String);
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+/// Makes a [`Usage`] error the way `format!` makes a string.
+macro_rules! usage {
+    ($($arg:tt)*) => { anyhow::Error::new($crate::exit::Usage(format!($($arg)*))) };
+}
+pub(crate) use usage;
+
+/// Nobody reads our standard output any more: the end of a pipeline had enough.
+#[derive(Debug)]
+pub(crate) struct StdoutClosed;
+
+impl fmt::Display for StdoutClosed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("standard output was closed")
+    }
+}
+
+impl std::error::Error for StdoutClosed {}
+
+/// A signal ended work that was not done.
+#[derive(Debug)]
+pub(crate) struct Interrupted(pub(crate) i32);
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ended by signal {}", self.0)
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
+/// A check of ours failed.
+#[derive(Debug)]
+pub(crate) struct CheckFailed(pub(crate) String);
+
+impl fmt::Display for CheckFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for CheckFailed {}
+
+/// The exit that an error means. The first cause that is known decides.
+pub(crate) fn of(error: &anyhow::Error) -> Exit {
+    error.chain().find_map(of_cause).unwrap_or(Exit::Network)
+}
+
+fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
+    if cause.is::<StdoutClosed>() {
+        return Some(Exit::Done);
+    }
+    if let Some(Interrupted(signal)) = cause.downcast_ref() {
+        return Some(Exit::Signal(*signal));
+    }
+    if cause.is::<Usage>() {
+        return Some(Exit::Usage);
+    }
+    if cause.is::<CheckFailed>() {
+        return Some(Exit::Check);
+    }
+    cause.downcast_ref::<io::Error>().map(of_io)
+}
+
+fn of_io(error: &io::Error) -> Exit {
+    match error.kind() {
+        io::ErrorKind::TimedOut => Exit::Timeout,
+        io::ErrorKind::NotFound
+        | io::ErrorKind::PermissionDenied
+        | io::ErrorKind::AlreadyExists
+        | io::ErrorKind::InvalidInput
+        | io::ErrorKind::AddrInUse
+        | io::ErrorKind::AddrNotAvailable => Exit::Usage,
+        _ => Exit::Network,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_known_cause_decides() {
+        let check = |error: anyhow::Error, exit: Exit, code: u8| {
+            assert_eq!(of(&error), exit, "{error:#}");
+            assert_eq!(exit.code(), code);
+        };
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        check(
+            anyhow::Error::new(refused).context("connecting"),
+            Exit::Network,
+            1,
+        );
+        check(
+            usage!("no such {}", "service").context("reading"),
+            Exit::Usage,
+            2,
+        );
+        check(
+            anyhow::Error::new(CheckFailed("differs".into())),
+            Exit::Check,
+            3,
+        );
+        check(
+            anyhow::Error::new(io::Error::from(io::ErrorKind::TimedOut)),
+            Exit::Timeout,
+            4,
+        );
+        check(anyhow::Error::new(Interrupted(2)), Exit::Signal(2), 130);
+        check(anyhow::Error::new(Interrupted(15)), Exit::Signal(15), 143);
+        check(anyhow::Error::new(StdoutClosed), Exit::Done, 0);
+    }
+}

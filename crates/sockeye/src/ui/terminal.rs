@@ -1,0 +1,34 @@
+//! What a terminal can do: colours, and columns that line up.
+
+use std::io::IsTerminal;
+
+/// The few colours that read on dark and on light terminals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Colour {
+    Red,
+    Dim,
+    Cyan,
+    Bold,
+}
+
+/// Whether colours may be written there: only to a terminal, and not with NO_COLOR (no-color.org).
+pub(super) fn colours(stream: &impl IsTerminal) -> bool {
+    let asked_not_to = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    stream.is_terminal() && !asked_not_to && !dumb
+}
+
+/// The text in a colour, or as it is.
+pub(crate) fn paint(text: &str, colour: Colour, on: bool) -> String {
+    if !on {
+        return text.to_owned();
+    }
+    // ECMA-48 §8.3.117, Select Graphic Rendition.
+    let code = match colour {
+        Colour::Bold => 1,
+        Colour::Dim => 2,
+        Colour::Red => 31,
+        Colour::Cyan => 36,
+    };
+    format!("\x1b[{code}m{text}\x1b[0m")
+}

@@ -1,0 +1,29 @@
+//! The verbs, one file or folder each. A new one is a line in [`Verb`], a line in [`Verb::run`] and a
+//! help page in the catalogue.
+
+mod completions;
+mod man;
+mod serve;
+
+use clap::Subcommand;
+
+use crate::context::Context;
+use crate::exit::Exit;
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Verb {
+    Serve(serve::Serve),
+    Completions(completions::Completions),
+    Man(man::Man),
+}
+
+impl Verb {
+    pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        match self {
+            Self::Serve(verb) => verb.run(context).await,
+            Self::Completions(verb) => verb.run(context),
+            Self::Man(verb) => verb.run(context),
+        }
+    }
+}
