@@ -1,0 +1,203 @@
+//! The decode contract: bytes in, steps out, nothing copied and nothing taken.
+
+use std::ops::Range;
+
+use crate::counted::{self, Awaited};
+use crate::delimited;
+use crate::error::DecodeError;
+use crate::framing::{Framing, Kind};
+
+/// What the front of a byte stream holds. All ranges lie in the `src` that was shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The frame is not complete; call again when this many bytes were appended, or earlier.
+    NeedMore {
+        /// The least number of bytes that are missing; never 0.
+        at_least: usize,
+    },
+    /// One whole message: `header` followed by `payload` (see [`Decoder::message`]).
+    Frame {
+        /// The part of the message that travels ahead of its length or is its header: the bytes
+        /// that `off=N` keeps, the text of a JSON header. Empty in every other framing.
+        header: Range<usize>,
+        /// The rest of the message, as it stands on the wire.
+        payload: Range<usize>,
+        /// Bytes that the frame occupies: take them before the next call.
+        used: usize,
+    },
+    /// A message whose body is too long to be held begins (only with `max-body=`).
+    Head {
+        /// As in [`Step::Frame`]; the body follows it.
+        header: Range<usize>,
+        /// Bytes that will come as [`Step::Body`]; never 0.
+        body: u64,
+        /// Bytes to take before the next call.
+        used: usize,
+    },
+    /// A piece of a streamed body.
+    Body {
+        /// The piece; never empty.
+        chunk: Range<usize>,
+        /// Bytes of the body that are still to come; 0 ends the message.
+        left: u64,
+        /// Bytes to take before the next call.
+        used: usize,
+    },
+    /// Bytes that belong to no message: of a frame that was refused, or fill between frames.
+    Skipped {
+        /// Bytes to take before the next call; never 0.
+        used: usize,
+    },
+}
+
+/// What the end of a stream means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// The stream ended between two frames.
+    Clean,
+    /// The last line had no delimiter. It is a message all the same.
+    Unterminated {
+        /// The message, in the `rest` that was shown.
+        payload: Range<usize>,
+    },
+}
+
+/// Where a decoder stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// At the start of a frame, whose first `seen` bytes hold no end of it (or of its header).
+    Scan { seen: usize },
+    /// The header was read and the rest of the message is awaited.
+    Await(Awaited),
+    /// Inside the body of the frame at byte `at`.
+    Stream { at: u64, left: u64 },
+    /// Inside a refused frame, whose first `seen` bytes hold no end of it.
+    Skip { seen: usize },
+}
+
+impl State {
+    pub(crate) const START: Self = Self::Scan { seen: 0 };
+}
+
+/// Cuts one direction of a byte stream into messages.
+///
+/// The caller shows `src` from the first byte that it has not yet taken, with whatever has come
+/// since; the decoder remembers how far it has looked, so that a stream that drips in byte by
+/// byte costs no more than one that comes at once.
+#[derive(Clone, Debug)]
+pub struct Decoder {
+    framing: Framing,
+    at: u64,
+    state: State,
+    /// A message that does not stand in one piece on the wire. Given back when all is taken.
+    scratch: Vec<u8>,
+}
+
+impl Decoder {
+    pub(crate) fn new(framing: Framing) -> Self {
+        Self {
+            framing,
+            at: 0,
+            state: State::START,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Says what the front of `src` holds.
+    ///
+    /// After a step with `used`, the caller shows what follows those bytes. After an error that
+    /// [is resumable](DecodeError::is_resumable) it may go on with the same bytes; after any
+    /// other error the answer stays the same.
+    #[inline]
+    pub fn decode(&mut self, src: &[u8]) -> Result<Step, DecodeError> {
+        let step = match &self.framing.kind {
+            Kind::Raw => raw(src, self.framing.limits.max),
+            Kind::Delimited(delimiter) => delimited::decode(
+                delimiter,
+                self.framing.limits.max,
+                &mut self.state,
+                self.at,
+                src,
+            )?,
+            Kind::Counted(header) => {
+                counted::decode(header, self.framing.limits, &mut self.state, self.at, src)?
+            }
+        };
+        self.at += step.used() as u64;
+        Ok(step)
+    }
+
+    /// The message of a [`Step::Frame`] that `decode` just found in `src`: lent from `src`, or
+    /// from the decoder where it does not stand in one piece on the wire.
+    #[inline]
+    pub fn message<'a>(&'a self, src: &'a [u8], step: &Step) -> &'a [u8] {
+        match step {
+            Step::Frame { payload, .. } if self.scratch.is_empty() => &src[payload.clone()],
+            Step::Frame { .. } => &self.scratch,
+            _ => &[],
+        }
+    }
+
+    /// Says what it means that no more bytes will come after `rest`, for which the last
+    /// [`decode`](Self::decode) answered [`Step::NeedMore`].
+    pub fn finish(&mut self, rest: &[u8]) -> Result<Finish, DecodeError> {
+        let missing = match self.decode(rest)? {
+            Step::NeedMore { at_least } => at_least as u64,
+            _ => 0,
+        };
+        let at = match (&self.state, &self.framing.kind) {
+            (State::Stream { at, left }, _) => {
+                let missing = *left - rest.len() as u64;
+                return Err(DecodeError::Truncated { at: *at, missing });
+            }
+            (State::Skip { .. }, _) => return Ok(Finish::Clean),
+            (_, _) if rest.is_empty() => return Ok(Finish::Clean),
+            (_, Kind::Raw | Kind::Delimited(_)) => {
+                delimited::finish(self.framing.limits.max, self.at, rest)?;
+                return Ok(Finish::Unterminated {
+                    payload: 0..rest.len(),
+                });
+            }
+            _ => self.at,
+        };
+        Err(DecodeError::Truncated { at, missing })
+    }
+
+    /// Bytes taken so far.
+    pub fn offset(&self) -> u64 {
+        self.at
+    }
+
+    /// The framing that is decoded.
+    pub fn framing(&self) -> &Framing {
+        &self.framing
+    }
+}
+
+/// Under `raw` whatever came is a message.
+#[inline]
+fn raw(src: &[u8], max: u64) -> Step {
+    if src.is_empty() {
+        return Step::NeedMore { at_least: 1 };
+    }
+    let used = usize::try_from(max).map_or(src.len(), |max| src.len().min(max));
+    Step::Frame {
+        header: 0..0,
+        payload: 0..used,
+        used,
+    }
+}
+
+impl Step {
+    /// Bytes to take from the front before the next call.
+    #[inline]
+    pub fn used(&self) -> usize {
+        match *self {
+            Self::NeedMore { .. } => 0,
+            Self::Frame { used, .. }
+            | Self::Head { used, .. }
+            | Self::Body { used, .. }
+            | Self::Skipped { used } => used,
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! `line`, `crlf`, `nul` and `delim:TEXT`: a byte string that content never holds ends a message.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use memchr::{memchr, memmem};
+
+use crate::codec::{State, Step};
+use crate::error::{DecodeError, Unencodable};
+use crate::explain::Evidence;
+
+/// What ends a message.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Delimiter {
+    /// One byte.
+    Byte(u8),
+    /// LF, and one CR before it is dropped; what is sent ends with CR LF.
+    Crlf,
+    /// Two bytes or more.
+    Text(Arc<Needle>),
+}
+
+/// A delimiter of several bytes, prepared for searching once for all connections.
+#[derive(Debug)]
+pub(crate) struct Needle {
+    bytes: Vec<u8>,
+    finder: memmem::Finder<'static>,
+}
+
+impl PartialEq for Needle {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Needle {}
+
+impl Hash for Needle {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.bytes.hash(state);
+    }
+}
+
+impl Delimiter {
+    /// The delimiter that `bytes` spell; they are not empty.
+    pub(crate) fn new(bytes: &[u8]) -> Self {
+        match bytes {
+            [byte] => Self::Byte(*byte),
+            _ => Self::Text(Arc::new(Needle {
+                bytes: bytes.to_vec(),
+                finder: memmem::Finder::new(bytes).into_owned(),
+            })),
+        }
+    }
+
+    /// What is sent after a message.
+    #[inline]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Byte(byte) => std::slice::from_ref(byte),
+            Self::Crlf => b"\r\n",
+            Self::Text(needle) => &needle.bytes,
+        }
+    }
+
+    /// Where the first delimiter in `src` begins and how long it is.
+    #[inline]
+    fn find(&self, src: &[u8]) -> Option<(usize, usize)> {
+        match self {
+            Self::Byte(byte) => memchr(*byte, src).map(|at| (at, 1)),
+            Self::Crlf => memchr(b'\n', src).map(|at| (at, 1)),
+            Self::Text(needle) => needle.finder.find(src).map(|at| (at, needle.bytes.len())),
+        }
+    }
+
+    /// How many bytes at the end of a searched stretch may belong to a delimiter that is not
+    /// complete yet.
+    fn overlap(&self) -> usize {
+        match self {
+            Self::Byte(_) | Self::Crlf => 0,
+            Self::Text(needle) => needle.bytes.len() - 1,
+        }
+    }
+
+    /// Refuses a message in which the delimiter stands, or begins so that it ends in the
+    /// delimiter that follows.
+    fn permits(&self, message: &[u8]) -> Result<(), Unencodable> {
+        if let Some((at, _)) = self.find(message) {
+            return Err(Unencodable::DelimiterInside { at });
+        }
+        let Self::Text(needle) = self else {
+            return Ok(());
+        };
+        let len = needle.bytes.len();
+        // With the delimiter FF FF FF, a message that ends in FF would lose that byte.
+        for begun in (1..len).rev() {
+            let repeats = needle.bytes[begun..] == needle.bytes[..len - begun];
+            if repeats && message.ends_with(&needle.bytes[..begun]) {
+                return Err(Unencodable::DelimiterInside {
+                    at: message.len() - begun,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), Unencodable> {
+        self.permits(message)?;
+        let delimiter = self.bytes();
+        out.reserve(message.len() + delimiter.len());
+        out.extend_from_slice(message);
+        out.extend_from_slice(delimiter);
+        Ok(())
+    }
+
+    /// Ends the message that lies in `out` from `start` on.
+    pub(crate) fn seal(&self, out: &mut Vec<u8>, start: usize) -> Result<(), Unencodable> {
+        self.permits(&out[start..])?;
+        out.extend_from_slice(self.bytes());
+        Ok(())
+    }
+}
+
+/// The next message, or what is missing of it, or the bytes of a refused one.
+#[inline]
+pub(crate) fn decode(
+    delimiter: &Delimiter,
+    max: u64,
+    state: &mut State,
+    at: u64,
+    src: &[u8],
+) -> Result<Step, DecodeError> {
+    let State::Scan { seen } = *state else {
+        return Ok(skip(delimiter, state, src));
+    };
+    // A message of exactly `max` bytes has its delimiter within this window, a longer one not:
+    // so it does not depend on how much has come whether a message is refused.
+    let window = usize::try_from(max)
+        .unwrap_or(usize::MAX)
+        .saturating_add(delimiter.bytes().len());
+    let searched = &src[..src.len().min(window)];
+    if let Some((found, len)) = delimiter.find(searched.get(seen..).unwrap_or_default()) {
+        let (end, used) = (seen + found, seen + found + len);
+        let end = match delimiter {
+            Delimiter::Crlf if end > 0 && src[end - 1] == b'\r' => end - 1,
+            _ => end,
+        };
+        if end as u64 <= max {
+            *state = State::START;
+            return Ok(Step::Frame {
+                header: 0..0,
+                payload: 0..end,
+                used,
+            });
+        }
+        *state = State::Skip { seen };
+        return Err(unending(at, max, src));
+    }
+    let seen = searched.len().saturating_sub(delimiter.overlap()).max(seen);
+    if searched.len() == window {
+        *state = State::Skip { seen };
+        return Err(unending(at, max, src));
+    }
+    *state = State::Scan { seen };
+    Ok(Step::NeedMore { at_least: 1 })
+}
+
+/// Leaves out what was refused, up to and including its delimiter.
+#[cold]
+fn skip(delimiter: &Delimiter, state: &mut State, src: &[u8]) -> Step {
+    let seen = if let State::Skip { seen } = *state {
+        seen
+    } else {
+        0
+    };
+    if let Some((found, len)) = delimiter.find(src.get(seen..).unwrap_or_default()) {
+        *state = State::START;
+        return Step::Skipped {
+            used: seen + found + len,
+        };
+    }
+    *state = State::Skip { seen: 0 };
+    match src.len().saturating_sub(delimiter.overlap()) {
+        0 => Step::NeedMore { at_least: 1 },
+        used => Step::Skipped { used },
+    }
+}
+
+/// Whether what was left without a delimiter is within the limit.
+pub(crate) fn finish(max: u64, at: u64, rest: &[u8]) -> Result<(), DecodeError> {
+    if rest.len() as u64 > max {
+        Err(unending(at, max, rest))
+    } else {
+        Ok(())
+    }
+}
+
+#[cold]
+fn unending(at: u64, limit: u64, src: &[u8]) -> DecodeError {
+    DecodeError::Unending {
+        at,
+        limit,
+        evidence: Evidence::beginning(src),
+    }
+}
