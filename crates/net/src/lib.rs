@@ -1,1 +1,4 @@
-//! Placeholder.
+//! Endpoints, listeners and links over every kind of socket.
+
+pub mod datagram;
+mod readiness;

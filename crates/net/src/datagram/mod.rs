@@ -1,0 +1,21 @@
+//! Datagram sockets: one datagram is one message, always.
+//!
+//! A [`Socket`] moves datagrams in batches: [`Socket::poll_recv`] fills a [`RecvBatch`] that the
+//! thread lends (an idle socket holds no buffer), [`Socket::poll_send`] empties a [`SendBatch`].
+//! [`Sessions`] gives every peer a virtual session, and its [`Guard`] keeps us from being used to
+//! flood a third party.
+
+mod address;
+mod batch;
+mod control;
+mod gro;
+mod guard;
+mod mmsg;
+mod sessions;
+mod socket;
+
+pub use address::Address;
+pub use batch::{Datagram, RecvBatch, Route, SendBatch, Tag};
+pub use guard::{Guard, GuardLimits, Refusal};
+pub use sessions::{Answers, Ledger, Session, SessionLimits, Sessions};
+pub use socket::{Socket, SocketKind};
