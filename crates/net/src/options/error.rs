@@ -1,0 +1,57 @@
+//! Why an option cannot be had.
+
+use thiserror::Error;
+
+/// Why an option cannot be had: which, what was read, what is allowed; one line.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OptionError {
+    /// No option has this name.
+    #[error("unknown option `{name}`{}; {scheme} knows {known}", nearest.map(|name| format!(", did you mean `{name}`?")).unwrap_or_default())]
+    Unknown {
+        /// What was read.
+        name: String,
+        /// The most similar name that would have fitted.
+        nearest: Option<&'static str>,
+        /// The endpoint's scheme.
+        scheme: &'static str,
+        /// Every option that fits it.
+        known: String,
+    },
+    /// The option exists, for other sockets.
+    #[error("option `{name}` does not fit {scheme}; it is for {fits}")]
+    DoesNotFit {
+        /// Which option.
+        name: &'static str,
+        /// The endpoint's scheme.
+        scheme: &'static str,
+        /// The schemes that take it.
+        fits: String,
+    },
+    /// The value cannot be read or is out of range.
+    #[error("option `{name}={value}`: allowed is {allowed}")]
+    BadValue {
+        /// Which option.
+        name: &'static str,
+        /// What was read.
+        value: String,
+        /// What it takes.
+        allowed: String,
+    },
+    /// The option was written twice.
+    #[error("option `{name}` is written twice")]
+    Repeated {
+        /// Which option.
+        name: &'static str,
+    },
+    /// The option is for dialling and the endpoint is listened on, or the other way round.
+    #[error("option `{name}` is only for {needs}, and this endpoint is {used}")]
+    WrongRole {
+        /// Which option.
+        name: &'static str,
+        /// `listening` or `dialling`.
+        needs: &'static str,
+        /// `listened on` or `dialled`.
+        used: &'static str,
+    },
+}

@@ -1,0 +1,16 @@
+//! Options of endpoints: one table says their names, types, where they fit and when they are
+//! set; [`Settings`] are the options of one endpoint with their values.
+
+mod error;
+mod quantity;
+mod registry;
+mod settings;
+mod table;
+mod value;
+
+pub use error::OptionError;
+pub use quantity::{parse_duration, show_duration};
+pub use registry::{Moment, Moments, OptionKey, Schemes, Spec};
+pub use settings::{Setting, Settings};
+pub use table::OPTIONS;
+pub use value::{BindAddress, Group, Kind, Proxy, ProxyKind, Value};

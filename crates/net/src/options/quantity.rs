@@ -1,0 +1,166 @@
+//! Durations and sizes as text, each with its unit.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// Units of time, the largest first, in nanoseconds.
+const TIME_UNITS: [(&str, u64); 6] = [
+    ("h", 3_600_000_000_000),
+    ("m", 60_000_000_000),
+    ("s", 1_000_000_000),
+    ("ms", 1_000_000),
+    ("us", 1_000),
+    ("ns", 1),
+];
+
+/// Units of size, the largest first. A bare `K` is 1024, as in most tools of this trade.
+const SIZE_UNITS: [(&str, u64); 10] = [
+    ("GiB", 1 << 30),
+    ("MiB", 1 << 20),
+    ("KiB", 1 << 10),
+    ("G", 1 << 30),
+    ("M", 1 << 20),
+    ("K", 1 << 10),
+    ("k", 1 << 10),
+    ("GB", 1_000_000_000),
+    ("MB", 1_000_000),
+    ("kB", 1_000),
+];
+
+/// Reads `500ms`, `2s`, `1.5m`, `1h`; a bare number counts seconds.
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let (number, unit) = split_unit(text);
+    let unit = match unit {
+        "" => 1_000_000_000,
+        unit => TIME_UNITS.iter().find(|(name, _)| *name == unit)?.1,
+    };
+    scaled(number, unit).map(Duration::from_nanos)
+}
+
+/// Reads `64KiB`, `1MiB`, `10kB`, `4096`, `4096B`.
+pub(super) fn parse_size(text: &str) -> Option<u64> {
+    let (number, unit) = split_unit(text);
+    let unit = match unit {
+        "" | "B" => 1,
+        unit => SIZE_UNITS.iter().find(|(name, _)| *name == unit)?.1,
+    };
+    scaled(number, unit)
+}
+
+/// The shortest exact text that [`parse_duration`] reads back, in nanoseconds up to 584 years.
+pub fn show_duration(duration: Duration) -> String {
+    let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    if nanos == 0 {
+        return "0s".into();
+    }
+    let exact = TIME_UNITS
+        .iter()
+        .find(|(_, unit)| nanos.is_multiple_of(*unit));
+    let (name, unit) = exact.expect("every number is a multiple of one nanosecond");
+    format!("{}{name}", nanos / unit)
+}
+
+/// The shortest exact text that [`parse_size`] reads back.
+pub(super) fn show_size(bytes: u64) -> String {
+    let mut text = String::new();
+    let exact = SIZE_UNITS[..3]
+        .iter()
+        .find(|(_, unit)| bytes != 0 && bytes.is_multiple_of(*unit));
+    let _ = match exact {
+        Some((name, unit)) => write!(text, "{}{name}", bytes / unit),
+        None => write!(text, "{bytes}"),
+    };
+    text
+}
+
+fn split_unit(text: &str) -> (&str, &str) {
+    let end = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    text.split_at(end)
+}
+
+/// `number`, which may have a fraction, times `unit`; nothing if the product is not whole.
+fn scaled(number: &str, unit: u64) -> Option<u64> {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    // `.5` and `5.` are typing mistakes more often than numbers.
+    if whole.is_empty() || fraction.is_empty() {
+        return None;
+    }
+    let is_digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    if !is_digits(whole) || !is_digits(fraction) {
+        return None;
+    }
+    let fraction = fraction.trim_end_matches('0');
+    let places = u32::try_from(fraction.len()).ok()?;
+    let divisor = 10u64.checked_pow(places)?;
+    let part = match fraction {
+        "" => 0,
+        digits => u128::from(digits.parse::<u64>().ok()?) * u128::from(unit),
+    };
+    if !part.is_multiple_of(u128::from(divisor)) {
+        return None;
+    }
+    let part = u64::try_from(part / u128::from(divisor)).ok()?;
+    whole
+        .parse::<u64>()
+        .ok()?
+        .checked_mul(unit)?
+        .checked_add(part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn durations_have_units_and_fractions() {
+        let check = |text, nanos| {
+            assert_eq!(
+                parse_duration(text),
+                Some(Duration::from_nanos(nanos)),
+                "{text}"
+            );
+        };
+        check("500ms", 500_000_000);
+        check("2s", 2_000_000_000);
+        check("2", 2_000_000_000);
+        check("1.5m", 90_000_000_000);
+        check("0", 0);
+        check("7ns", 7);
+        for bad in [
+            "", "s", "-1s", "+1s", "1 s", "1S", ".5s", "5.s", "1.2.3s", "0.5ns", "١s",
+        ] {
+            assert_eq!(parse_duration(bad), None, "{bad}");
+        }
+        assert_eq!(parse_duration("18446744073709551615h"), None);
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        let check = |text, bytes| assert_eq!(parse_size(text), Some(bytes), "{text}");
+        check("64KiB", 65536);
+        check("64K", 65536);
+        check("10kB", 10_000);
+        check("1.5MiB", 1_572_864);
+        check("4096B", 4096);
+        for bad in ["", "KiB", "-1", "1.5", "1TiB", "17179869184GiB", "0x10"] {
+            assert_eq!(parse_size(bad), None, "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_reads_back(number: u64) {
+            prop_assert_eq!(parse_size(&show_size(number)), Some(number));
+            let duration = Duration::from_nanos(number);
+            prop_assert_eq!(parse_duration(&show_duration(duration)), Some(duration));
+        }
+
+        #[test]
+        fn no_text_panics(text: String) {
+            let _ = (parse_size(&text), parse_duration(&text));
+        }
+    }
+}

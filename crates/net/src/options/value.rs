@@ -1,0 +1,345 @@
+//! Values of options: their types, as text and in memory.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::quantity::{parse_duration, parse_size, show_duration, show_size};
+use crate::endpoint::{
+    EndpointError, Host, HostPort, Interface, Scheme, UnixKind, UnixName, decode_text,
+    percent_encode,
+};
+
+/// What type of value an option takes, and which values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// On or off; the bare name is on.
+    Flag,
+    /// A whole number, decimal or hexadecimal with `0x`.
+    Number {
+        /// The smallest.
+        min: u32,
+        /// The largest.
+        max: u32,
+        /// What is counted; empty for a plain number.
+        unit: &'static str,
+    },
+    /// A length of a queue, which the bare name leaves to us.
+    Queue {
+        /// What the bare name means.
+        default: u32,
+    },
+    /// A number of bytes.
+    Size,
+    /// A duration in whole seconds.
+    Seconds {
+        /// The shortest.
+        min: u32,
+        /// The longest.
+        max: u32,
+    },
+    /// A duration in whole milliseconds, which the kernel keeps in an `int`.
+    Millis,
+    /// A duration that we measure ourselves.
+    Wait,
+    /// A word.
+    Word,
+    /// A network interface.
+    Interface,
+    /// Our own address.
+    Address,
+    /// A multicast group.
+    Group,
+    /// A framing.
+    Frame,
+    /// A proxy.
+    Proxy,
+}
+
+/// The value of an option.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Value {
+    /// On or off.
+    Flag(bool),
+    /// A number, or a length of a queue.
+    Number(u32),
+    /// A number of bytes.
+    Size(u32),
+    /// A duration.
+    Duration(Duration),
+    /// A word.
+    Word(Box<str>),
+    /// A network interface.
+    Interface(Interface),
+    /// Our own address.
+    Address(BindAddress),
+    /// A multicast group.
+    Group(Group),
+    /// A framing.
+    Frame(Box<str>),
+    /// A proxy.
+    Proxy(Proxy),
+}
+
+/// Our own address, for those who dial: `bind=:8889`, `bind=127.0.0.2`, `bind=@name`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum BindAddress {
+    /// A host and a port; an empty host is any address, port 0 any port.
+    Inet(HostPort),
+    /// A Unix name.
+    Unix(UnixName),
+}
+
+/// A multicast group to join: `239.1.1.1`, or `ff02::fb@eth0`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Group {
+    /// The group's address.
+    pub address: IpAddr,
+    /// Where it is joined; otherwise where `mcast-if` says, or where the routes lead.
+    pub interface: Option<Interface>,
+}
+
+/// A proxy to dial through: `socks5://HOST:PORT`, `http://HOST:PORT`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Proxy {
+    /// What it speaks.
+    pub kind: ProxyKind,
+    /// Where it listens.
+    pub at: HostPort,
+}
+
+/// What a proxy speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ProxyKind {
+    /// SOCKS 5 (RFC 1928).
+    Socks5,
+    /// HTTP with `CONNECT` (RFC 9110 §9.3.6).
+    Http,
+}
+
+impl Kind {
+    /// Reads the text after `=`, or none when there was no `=`. The error says what is allowed.
+    pub(super) fn read(self, text: Option<&str>, scheme: Scheme) -> Result<Value, String> {
+        let value = match (self, text) {
+            (Self::Flag, None) => Some(Value::Flag(true)),
+            (Self::Queue { default }, None) => Some(Value::Number(default)),
+            (_, None) => None,
+            (_, Some(text)) => self.read_given(text, scheme)?,
+        };
+        value.ok_or_else(|| self.allowed())
+    }
+
+    fn read_given(self, raw: &str, scheme: Scheme) -> Result<Option<Value>, String> {
+        // A Unix name decodes its own escapes, since they may stand for bytes that are no text.
+        if let (Self::Address, Some(kind)) = (self, unix_kind(scheme)) {
+            let name = UnixName::read(raw, kind).map_err(|error| self.because(&error))?;
+            return Ok(Some(Value::Address(BindAddress::Unix(name))));
+        }
+        let text = decode_text(raw).map_err(|error| self.because(&error))?;
+        let text = text.as_str();
+        Ok(match self {
+            Self::Flag => flag(text).map(Value::Flag),
+            Self::Number { min, max, .. } => number(text)
+                .filter(|n| (min..=max).contains(n))
+                .map(Value::Number),
+            Self::Queue { default } => match flag(text) {
+                Some(true) if text == "on" => Some(Value::Number(default)),
+                Some(false) => Some(Value::Number(0)),
+                _ => number(text).filter(|n| *n <= INT_MAX).map(Value::Number),
+            },
+            Self::Size => {
+                let size = parse_size(text).and_then(|size| u32::try_from(size).ok());
+                size.filter(|size| *size <= INT_MAX).map(Value::Size)
+            }
+            Self::Seconds { min, max } => parse_duration(text)
+                .filter(|d| d.subsec_nanos() == 0)
+                .filter(|d| (u64::from(min)..=u64::from(max)).contains(&d.as_secs()))
+                .map(Value::Duration),
+            Self::Millis => parse_duration(text)
+                .filter(|d| d.subsec_nanos() % 1_000_000 == 0)
+                .filter(|d| d.as_millis() <= u128::from(INT_MAX))
+                .map(Value::Duration),
+            Self::Wait => parse_duration(text).map(Value::Duration),
+            Self::Word => word(text).map(Value::Word),
+            Self::Frame => (!text.is_empty()).then(|| Value::Frame(text.into())),
+            Self::Interface => Some(Value::Interface(
+                text.parse().map_err(|error| self.because(&error))?,
+            )),
+            Self::Address => Some(Value::Address(self.inet(text, scheme)?)),
+            Self::Group => group(text).map(Value::Group),
+            Self::Proxy => Some(Value::Proxy(
+                text.parse().map_err(|error| self.because(&error))?,
+            )),
+        })
+    }
+
+    /// A port may be left out, and on raw sockets there is none.
+    fn inet(self, text: &str, scheme: Scheme) -> Result<BindAddress, String> {
+        let address = match text.parse::<Host>() {
+            Ok(host) => Ok(HostPort::new(host, 0)),
+            Err(_) if scheme == Scheme::Ip => {
+                return Err("HOST, for a raw socket has no port".into());
+            }
+            Err(_) => text.parse(),
+        };
+        address
+            .map(BindAddress::Inet)
+            .map_err(|error| self.because(&error))
+    }
+
+    fn because(self, error: &EndpointError) -> String {
+        format!("{}; {error}", self.allowed())
+    }
+
+    /// What is allowed, in words.
+    pub fn allowed(self) -> String {
+        match self {
+            Self::Flag => "1, 0, on or off".into(),
+            Self::Number { min, max, unit: "" } => format!("a number from {min} to {max}"),
+            Self::Number { min, max, unit } => format!("{min} to {max} {unit}"),
+            Self::Queue { .. } => format!("a length from 0 to {INT_MAX}, on or off"),
+            Self::Size => "a size up to 2147483647 bytes, such as 64KiB".into(),
+            Self::Seconds { min, max } => format!("whole seconds from {min}s to {max}s"),
+            Self::Millis => "whole milliseconds up to 2147483647ms".into(),
+            Self::Wait => "a duration such as 500ms, 2s or 1m".into(),
+            Self::Word => "a word of letters, digits, - and _".into(),
+            Self::Interface => "an interface's name or index".into(),
+            Self::Address => "HOST, HOST:PORT or :PORT (for Unix sockets /PATH or @NAME)".into(),
+            Self::Group => "a multicast address, also with @INTERFACE".into(),
+            Self::Frame => "a framing such as line or u32be".into(),
+            Self::Proxy => "socks5://HOST:PORT or http://HOST:PORT".into(),
+        }
+    }
+}
+
+/// What the kernel's `int` holds.
+pub(super) const INT_MAX: u32 = i32::MAX.unsigned_abs();
+
+fn unix_kind(scheme: Scheme) -> Option<UnixKind> {
+    UnixKind::ALL
+        .into_iter()
+        .find(|kind| kind.scheme() == scheme.name())
+}
+
+fn flag(text: &str) -> Option<bool> {
+    match text {
+        "1" | "on" => Some(true),
+        "0" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+fn number(text: &str) -> Option<u32> {
+    let (digits, radix) = text.strip_prefix("0x").map_or((text, 10), |hex| (hex, 16));
+    let is_digits = digits.chars().all(|c| c.is_digit(radix));
+    is_digits
+        .then(|| u32::from_str_radix(digits, radix).ok())
+        .flatten()
+}
+
+fn word(text: &str) -> Option<Box<str>> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    (!text.is_empty() && text.chars().all(is_word)).then(|| text.into())
+}
+
+fn group(text: &str) -> Option<Group> {
+    let (address, interface) = match text.split_once('@') {
+        Some((address, interface)) => (address, Some(interface.parse().ok()?)),
+        None => (text, None),
+    };
+    let bare = address
+        .strip_prefix('[')
+        .and_then(|v6| v6.strip_suffix(']'))
+        .unwrap_or(address);
+    let address: IpAddr = bare.parse().ok()?;
+    address
+        .is_multicast()
+        .then_some(Group { address, interface })
+}
+
+impl FromStr for Proxy {
+    type Err = EndpointError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let kinds = [ProxyKind::Socks5, ProxyKind::Http];
+        let found = kinds.into_iter().find_map(|kind| {
+            let at = text.strip_prefix(kind.scheme())?.strip_prefix("://")?;
+            Some((kind, at.strip_suffix('/').unwrap_or(at)))
+        });
+        let Some((kind, at)) = found else {
+            let scheme = text.split(':').next().unwrap_or_default();
+            return Err(EndpointError::UnknownProxy {
+                scheme: crate::endpoint::shown(scheme),
+            });
+        };
+        Ok(Self {
+            kind,
+            at: at.parse()?,
+        })
+    }
+}
+
+impl ProxyKind {
+    const fn scheme(self) -> &'static str {
+        match self {
+            Self::Socks5 => "socks5",
+            Self::Http => "http",
+        }
+    }
+}
+
+impl fmt::Display for Proxy {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}://{}", self.kind.scheme(), self.at)
+    }
+}
+
+impl fmt::Display for Group {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.address.fmt(out)?;
+        self.interface
+            .as_ref()
+            .map_or(Ok(()), |interface| write!(out, "@{interface}"))
+    }
+}
+
+impl fmt::Display for BindAddress {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inet(HostPort { host, port: 0 }) => host.fmt(out),
+            Self::Inet(address) => address.fmt(out),
+            Self::Unix(name) => name.fmt(out),
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    /// The value for people; in an endpoint it is escaped besides.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(on) => u8::from(*on).fmt(out),
+            Self::Number(number) => number.fmt(out),
+            Self::Size(bytes) => out.write_str(&show_size(u64::from(*bytes))),
+            Self::Duration(duration) => out.write_str(&show_duration(*duration)),
+            Self::Word(text) | Self::Frame(text) => out.write_str(text),
+            Self::Interface(interface) => interface.fmt(out),
+            Self::Address(address) => address.fmt(out),
+            Self::Group(group) => group.fmt(out),
+            Self::Proxy(proxy) => proxy.fmt(out),
+        }
+    }
+}
+
+impl Value {
+    /// As it stands in an endpoint.
+    pub(super) fn write_escaped(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // A Unix name has escaped itself.
+            Self::Address(BindAddress::Unix(name)) => fmt::Display::fmt(name, out),
+            other => percent_encode(out, other.to_string().as_bytes(), &['&', '#']),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! getsockopt(2) and setsockopt(2) by number, for a table that holds numbers.
+
+#![allow(unsafe_code)]
+
+use std::ffi::c_int;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd};
+
+/// A socket option as the kernel numbers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SockOpt {
+    pub(crate) level: c_int,
+    pub(crate) name: c_int,
+}
+
+/// What may cross the kernel's border as plain memory.
+///
+/// # Safety
+/// Every pattern of bits must be a valid value, and there must be no padding.
+pub(crate) unsafe trait Plain: Copy {}
+
+// SAFETY: an integer.
+unsafe impl Plain for c_int {}
+// SAFETY: three integers of four bytes.
+unsafe impl Plain for libc::ucred {}
+// SAFETY: bytes.
+unsafe impl<const N: usize> Plain for [u8; N] {}
+
+#[allow(dead_code)]
+impl SockOpt {
+    pub(crate) const fn new(level: c_int, name: c_int) -> Self {
+        Self { level, name }
+    }
+
+    /// Sets the option to `value`.
+    pub(crate) fn set<T: Plain>(self, socket: impl AsFd, value: &T) -> io::Result<()> {
+        let fd = socket.as_fd().as_raw_fd();
+        let len = size_of::<T>() as libc::socklen_t;
+        // SAFETY: the pointer and the length are those of `value`, which outlives the call.
+        let done = unsafe {
+            libc::setsockopt(
+                fd,
+                self.level,
+                self.name,
+                std::ptr::from_ref(value).cast(),
+                len,
+            )
+        };
+        if done == 0 {
+            Ok(())
+        } else {
+            Err(io::Error::last_os_error())
+        }
+    }
+
+    /// Reads the option; what the kernel leaves out is zero. Returns how many bytes it wrote.
+    pub(crate) fn get<T: Plain>(self, socket: impl AsFd) -> io::Result<(T, usize)> {
+        let fd = socket.as_fd().as_raw_fd();
+        let mut value = MaybeUninit::<T>::zeroed();
+        let mut len = size_of::<T>() as libc::socklen_t;
+        // SAFETY: the kernel writes at most `len` bytes to `value`, which outlives the call.
+        let done = unsafe {
+            libc::getsockopt(
+                fd,
+                self.level,
+                self.name,
+                value.as_mut_ptr().cast(),
+                &raw mut len,
+            )
+        };
+        if done != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: `Plain` holds for zeroes and for whatever the kernel wrote over them.
+        Ok((unsafe { value.assume_init() }, len as usize))
+    }
+
+    /// Reads an option that is an `int`.
+    pub(crate) fn int(self, socket: impl AsFd) -> io::Result<c_int> {
+        // ip(7): the kernel may answer with a single byte, which then is the lowest.
+        match self.get::<[u8; 4]>(socket)? {
+            (bytes, 1) => Ok(c_int::from(bytes[0])),
+            (bytes, _) => Ok(c_int::from_ne_bytes(bytes)),
+        }
+    }
+}
