@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::c_int;
+use std::ffi::{c_int, c_void};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd};
@@ -24,10 +24,11 @@ pub(crate) unsafe trait Plain: Copy {}
 unsafe impl Plain for c_int {}
 // SAFETY: three integers of four bytes.
 unsafe impl Plain for libc::ucred {}
-// SAFETY: bytes.
-unsafe impl<const N: usize> Plain for [u8; N] {}
+// SAFETY: a byte.
+unsafe impl Plain for u8 {}
+// SAFETY: `T` has no padding and an array adds none.
+unsafe impl<T: Plain, const N: usize> Plain for [T; N] {}
 
-#[allow(dead_code)]
 impl SockOpt {
     pub(crate) const fn new(level: c_int, name: c_int) -> Self {
         Self { level, name }
@@ -35,18 +36,20 @@ impl SockOpt {
 
     /// Sets the option to `value`.
     pub(crate) fn set<T: Plain>(self, socket: impl AsFd, value: &T) -> io::Result<()> {
+        self.set_memory(socket, std::ptr::from_ref(value).cast(), size_of::<T>())
+    }
+
+    /// Sets an option that is a text.
+    pub(crate) fn set_bytes(self, socket: impl AsFd, value: &[u8]) -> io::Result<()> {
+        self.set_memory(socket, value.as_ptr().cast(), value.len())
+    }
+
+    /// `value` must point to `len` bytes.
+    fn set_memory(self, socket: impl AsFd, value: *const c_void, len: usize) -> io::Result<()> {
         let fd = socket.as_fd().as_raw_fd();
-        let len = size_of::<T>() as libc::socklen_t;
-        // SAFETY: the pointer and the length are those of `value`, which outlives the call.
-        let done = unsafe {
-            libc::setsockopt(
-                fd,
-                self.level,
-                self.name,
-                std::ptr::from_ref(value).cast(),
-                len,
-            )
-        };
+        let len = len as libc::socklen_t;
+        // SAFETY: both callers take pointer and length from one reference, which outlives this.
+        let done = unsafe { libc::setsockopt(fd, self.level, self.name, value, len) };
         if done == 0 {
             Ok(())
         } else {

@@ -1,5 +1,6 @@
 //! Why an option cannot be had.
 
+use rustix::io::Errno;
 use thiserror::Error;
 
 /// Why an option cannot be had: which, what was read, what is allowed; one line.
@@ -7,7 +8,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum OptionError {
     /// No option has this name.
-    #[error("unknown option `{name}`{}; {scheme} knows {known}", nearest.map(|name| format!(", did you mean `{name}`?")).unwrap_or_default())]
+    #[error("unknown option `{name}`{} {scheme} knows {known}", hint(*nearest))]
     Unknown {
         /// What was read.
         name: String,
@@ -29,14 +30,14 @@ pub enum OptionError {
         fits: String,
     },
     /// The value cannot be read or is out of range.
-    #[error("option `{name}={value}`: allowed is {allowed}")]
+    #[error("option `{name}={value}`: {why}")]
     BadValue {
         /// Which option.
         name: &'static str,
         /// What was read.
         value: String,
-        /// What it takes.
-        allowed: String,
+        /// Where it broke, and what the option takes.
+        why: String,
     },
     /// The option was written twice.
     #[error("option `{name}` is written twice")]
@@ -54,4 +55,17 @@ pub enum OptionError {
         /// `listened on` or `dialled`.
         used: &'static str,
     },
+    /// The kernel refused it; the source is its errno.
+    #[error("option `{setting}` was refused")]
+    Refused {
+        /// The option as it was asked for.
+        setting: String,
+        /// The kernel's answer.
+        #[source]
+        source: Errno,
+    },
+}
+
+fn hint(nearest: Option<&str>) -> String {
+    nearest.map_or_else(|| ";".into(), |name| format!(", did you mean `{name}`?"))
 }

@@ -1,15 +1,20 @@
 //! Options of endpoints: one table says their names, types, where they fit and when they are
 //! set; [`Settings`] are the options of one endpoint with their values.
 
+mod access;
+mod apply;
+mod duration;
 mod error;
-mod quantity;
 mod registry;
 mod settings;
 mod table;
+#[cfg(test)]
+mod tests;
 mod value;
 
+pub use apply::ReadBack;
+pub use duration::{parse_duration, show_duration};
 pub use error::OptionError;
-pub use quantity::{parse_duration, show_duration};
 pub use registry::{Moment, Moments, OptionKey, Schemes, Spec};
 pub use settings::{Setting, Settings};
 pub use table::OPTIONS;

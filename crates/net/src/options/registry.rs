@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use super::access::Access;
 use super::table::OPTIONS;
-use super::value::Kind;
+use super::value::{Kind, Value};
 use crate::endpoint::Scheme;
 
 macro_rules! keys {
@@ -34,6 +35,21 @@ impl OptionKey {
         self.spec().name
     }
 
+    /// When it is switched on although nobody wrote it, on TCP sockets.
+    const fn default_on(self) -> Moments {
+        match self {
+            Self::NoDelay => Moments::LISTEN.and(Moments::DIAL),
+            Self::ReuseAddr => Moments::LISTEN,
+            _ => Moments::NEVER,
+        }
+    }
+
+    /// Its value when nobody wrote it, on a fresh socket; nothing where the kernel decides.
+    pub fn default_value(self, scheme: Scheme, moment: Moment) -> Option<Value> {
+        let is_ours = scheme == Scheme::Tcp && moment != Moment::Adopted;
+        (is_ours && self.default_on().has(moment)).then_some(Value::Flag(true))
+    }
+
     /// Whether it may be written more than once.
     pub(super) fn is_repeatable(self) -> bool {
         self == Self::McastJoin
@@ -53,6 +69,8 @@ pub struct Spec {
     pub fits: Schemes,
     /// When it is set.
     pub when: Moments,
+    /// How the kernel is told.
+    pub(super) access: Access,
     /// Where its meaning is written down.
     pub source: &'static str,
     /// What it does, in English.
@@ -73,6 +91,9 @@ pub enum Moment {
     Accepted,
     /// On a connection that was just made.
     Connected,
+    /// On a socket that somebody else opened (`fd:`, socket activation): all that can still be
+    /// set.
+    Adopted,
 }
 
 /// A set of moments.
@@ -92,7 +113,7 @@ impl Moments {
 
     /// Whether `moment` is one of them.
     pub const fn has(self, moment: Moment) -> bool {
-        self.0 & (1 << moment as u8) != 0
+        self.0 & (1 << moment as u8) != 0 || matches!(moment, Moment::Adopted)
     }
 }
 
@@ -103,6 +124,7 @@ pub struct Schemes(u16);
 impl Schemes {
     pub(super) const TCP: Self = Self::of(Scheme::Tcp);
     pub(super) const UDP: Self = Self::of(Scheme::Udp);
+    pub(super) const FD: Self = Self::of(Scheme::Fd);
     pub(super) const IP: Self = Self::of(Scheme::Ip);
     pub(super) const UNIX_CONNECTED: Self =
         Self::of(Scheme::Unix).and(Self::of(Scheme::UnixSeqpacket));
@@ -110,7 +132,8 @@ impl Schemes {
     pub(super) const BYTES: Self = Self::TCP
         .and(Self::of(Scheme::Unix))
         .and(Self::of(Scheme::Stdio))
-        .and(Self::of(Scheme::Exec));
+        .and(Self::of(Scheme::Exec))
+        .and(Self::FD);
     pub(super) const ALL: Self = Self::BYTES.and(Self::UNIX).and(Self::UDP).and(Self::IP);
 
     const fn of(scheme: Scheme) -> Self {
@@ -121,19 +144,15 @@ impl Schemes {
         Self(self.0 | other.0)
     }
 
-    /// Whether `scheme` is one of them. What an inherited descriptor is shows only when it is
-    /// used, so `fd:` takes every option.
+    /// Whether `scheme` is one of them.
     pub const fn has(self, scheme: Scheme) -> bool {
-        self.0 & (1 << scheme as u16) != 0 || matches!(scheme, Scheme::Fd)
+        self.0 & (1 << scheme as u16) != 0
     }
 }
 
 impl fmt::Display for Schemes {
-    /// The schemes, `fd` left out.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let schemes = Scheme::ALL
-            .into_iter()
-            .filter(|s| *s != Scheme::Fd && self.has(*s));
+        let schemes = Scheme::ALL.into_iter().filter(|scheme| self.has(*scheme));
         for (index, scheme) in schemes.enumerate() {
             if index > 0 {
                 out.write_str(", ")?;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use sockeye_frame::Framing;
+
 use super::OptionError;
 use super::registry::{Moment, OptionKey, Spec};
 use super::table::OPTIONS;
@@ -24,6 +26,11 @@ pub struct Setting {
 }
 
 impl Setting {
+    /// `value` must be of the option's kind.
+    pub(super) fn new(key: OptionKey, value: Value) -> Self {
+        Self { key, value }
+    }
+
     /// Which option.
     pub fn key(&self) -> OptionKey {
         self.key
@@ -54,10 +61,10 @@ impl Setting {
         let value = spec
             .kind
             .read(value, scheme)
-            .map_err(|allowed| OptionError::BadValue {
+            .map_err(|why| OptionError::BadValue {
                 name: spec.name,
                 value: shown(value.unwrap_or_default()),
-                allowed,
+                why,
             })?;
         Ok(Self {
             key: spec.key,
@@ -167,6 +174,14 @@ impl Settings {
         }
     }
 
+    /// How the byte stream is cut into messages.
+    pub fn framing(&self) -> Option<&Framing> {
+        match self.value(OptionKey::Frame)? {
+            Value::Frame(framing) => Some(framing),
+            _ => None,
+        }
+    }
+
     /// The proxy to dial through.
     pub fn via(&self) -> Option<&Proxy> {
         match self.value(OptionKey::Via)? {
@@ -197,6 +212,7 @@ impl Settings {
         let (other, needs, used) = match moment {
             Moment::Listen | Moment::Accepted => (Moment::Dial, "dialling", "listened on"),
             Moment::Dial | Moment::Connected => (Moment::Listen, "listening", "dialled"),
+            Moment::Adopted => return Ok(()),
         };
         let wrong = self
             .list

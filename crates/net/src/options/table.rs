@@ -1,15 +1,20 @@
 //! The table of all options: name, type, where it fits, when it is set, what it does.
 
+use std::ffi::c_int;
+
+use super::access::Access;
 use super::registry::{Moments, OptionKey as Key, Schemes, Spec};
 use super::value::{INT_MAX, Kind};
+use crate::sockopt::SockOpt;
 
-const TCP: Schemes = Schemes::TCP;
-const UDP: Schemes = Schemes::UDP;
-const IP: Schemes = Schemes::IP;
-const INET: Schemes = TCP.and(UDP).and(IP);
-const UNIX: Schemes = Schemes::UNIX;
+// What an inherited descriptor is shows only when it is used, so `fd:` takes every option that
+// an open socket can still take; the kernel refuses what does not fit.
+const TCP: Schemes = Schemes::TCP.and(Schemes::FD);
+const IP: Schemes = Schemes::IP.and(Schemes::FD);
+const DATAGRAMS: Schemes = Schemes::UDP.and(IP);
+const INET: Schemes = TCP.and(DATAGRAMS);
+const UNIX: Schemes = Schemes::UNIX.and(Schemes::FD);
 const SOCKETS: Schemes = INET.and(UNIX);
-const DATAGRAMS: Schemes = UDP.and(IP);
 
 /// A fresh socket, whatever it becomes. What listens hands it down to what it accepts.
 const FRESH: Moments = Moments::LISTEN.and(Moments::DIAL);
@@ -17,6 +22,21 @@ const LISTEN: Moments = Moments::LISTEN;
 const DIAL: Moments = Moments::DIAL;
 /// Once there is a connection: the kernel does not hand it down, or forgets it.
 const OPEN: Moments = Moments::ACCEPTED.and(Moments::CONNECTED);
+
+const fn socket(name: c_int) -> Access {
+    Access::Int(SockOpt::new(libc::SOL_SOCKET, name))
+}
+
+const fn tcp(name: c_int) -> Access {
+    Access::Int(SockOpt::new(libc::IPPROTO_TCP, name))
+}
+
+const fn ip(v4: c_int, v6: c_int) -> Access {
+    Access::ByFamily {
+        v4: SockOpt::new(libc::IPPROTO_IP, v4),
+        v6: SockOpt::new(libc::IPPROTO_IPV6, v6),
+    }
+}
 
 /// Every option, in the order in which they are set and listed.
 pub static OPTIONS: &[Spec] = &[
@@ -28,8 +48,9 @@ pub static OPTIONS: &[Spec] = &[
             max: INT_MAX,
             unit: "connections",
         },
-        fits: TCP.and(Schemes::UNIX_CONNECTED),
+        fits: Schemes::TCP.and(Schemes::UNIX_CONNECTED),
         when: LISTEN,
+        access: Access::Elsewhere,
         source: "listen(2)",
         doc: "how many complete connections wait for accept (Linux keeps one more; somaxconn caps it)",
         doc_zh: "已完成握手、等待 accept 的连接数上限（Linux 多留一个，受 somaxconn 限制）",
@@ -40,6 +61,7 @@ pub static OPTIONS: &[Spec] = &[
         kind: Kind::Flag,
         fits: INET,
         when: FRESH,
+        access: socket(libc::SO_REUSEADDR),
         source: "socket(7)",
         doc: "bind although old connections of this port are in TIME_WAIT; on for TCP listeners",
         doc_zh: "端口上还有 TIME_WAIT 连接时也能绑定；TCP 监听默认开启",
@@ -50,6 +72,7 @@ pub static OPTIONS: &[Spec] = &[
         kind: Kind::Flag,
         fits: INET,
         when: FRESH,
+        access: socket(libc::SO_REUSEPORT),
         source: "socket(7)",
         doc: "let several sockets bind the same address and share its connections",
         doc_zh: "允许多个套接字绑定同一地址并分担连接",
@@ -60,6 +83,7 @@ pub static OPTIONS: &[Spec] = &[
         kind: Kind::Flag,
         fits: TCP,
         when: FRESH,
+        access: tcp(libc::TCP_NODELAY),
         source: "tcp(7)",
         doc: "send small segments at once (Nagle's algorithm off); on unless switched off",
         doc_zh: "小报文立即发送（关闭 Nagle 算法）；默认开启",
@@ -70,6 +94,7 @@ pub static OPTIONS: &[Spec] = &[
         kind: Kind::Flag,
         fits: TCP,
         when: OPEN,
+        access: tcp(libc::TCP_QUICKACK),
         source: "tcp(7)",
         doc: "acknowledge at once instead of delayed; the kernel may fall back later",
         doc_zh: "立即确认而不是延迟确认；内核之后可能恢复延迟",
@@ -80,6 +105,7 @@ pub static OPTIONS: &[Spec] = &[
         kind: Kind::Flag,
         fits: TCP,
         when: FRESH,
+        access: tcp(libc::TCP_CORK),
         source: "tcp(7)",
         doc: "hold partial segments back until they are full or 200 ms old",
         doc_zh: "不满的报文段最多攒 200 毫秒再发送",
@@ -95,6 +121,7 @@ pub static OPTIONS: &[Spec] = &[
         },
         fits: TCP,
         when: FRESH,
+        access: tcp(libc::TCP_MAXSEG),
         source: "tcp(7)",
         doc: "largest segment to send and to announce",
         doc_zh: "发送和通告的最大报文段长度（MSS）",
@@ -104,7 +131,8 @@ pub static OPTIONS: &[Spec] = &[
         name: "sndbuf",
         kind: Kind::Size,
         fits: SOCKETS,
-        when: FRESH,
+        when: FRESH.and(Moments::ACCEPTED),
+        access: socket(libc::SO_SNDBUF),
         source: "socket(7)",
         doc: "send buffer; the kernel doubles it, wmem_max caps it",
         doc_zh: "发送缓冲区大小；内核会加倍，受 wmem_max 限制",
@@ -114,7 +142,8 @@ pub static OPTIONS: &[Spec] = &[
         name: "rcvbuf",
         kind: Kind::Size,
         fits: SOCKETS,
-        when: FRESH,
+        when: FRESH.and(Moments::ACCEPTED),
+        access: socket(libc::SO_RCVBUF),
         source: "socket(7)",
         doc: "receive buffer; the kernel doubles it, rmem_max caps it",
         doc_zh: "接收缓冲区大小；内核会加倍，受 rmem_max 限制",
@@ -125,6 +154,7 @@ pub static OPTIONS: &[Spec] = &[
         kind: Kind::Flag,
         fits: TCP,
         when: FRESH,
+        access: socket(libc::SO_KEEPALIVE),
         source: "socket(7)",
         doc: "probe a silent peer",
         doc_zh: "对长时间无数据的对端进行保活探测",
@@ -139,6 +169,7 @@ pub static OPTIONS: &[Spec] = &[
         },
         fits: TCP,
         when: FRESH,
+        access: tcp(libc::TCP_KEEPIDLE),
         source: "tcp(7)",
         doc: "silence before the first keepalive probe",
         doc_zh: "空闲多久后发送第一个保活探测",
@@ -153,6 +184,7 @@ pub static OPTIONS: &[Spec] = &[
         },
         fits: TCP,
         when: FRESH,
+        access: tcp(libc::TCP_KEEPINTVL),
         source: "tcp(7)",
         doc: "time between keepalive probes",
         doc_zh: "保活探测之间的间隔",
@@ -168,6 +200,7 @@ pub static OPTIONS: &[Spec] = &[
         },
         fits: TCP,
         when: FRESH,
+        access: tcp(libc::TCP_KEEPCNT),
         source: "tcp(7)",
         doc: "unanswered keepalive probes before the connection is given up",
         doc_zh: "多少个保活探测无应答后放弃连接",
@@ -178,6 +211,7 @@ pub static OPTIONS: &[Spec] = &[
         kind: Kind::Millis,
         fits: TCP,
         when: FRESH,
+        access: tcp(libc::TCP_USER_TIMEOUT),
         source: "tcp(7), RFC 5482",
         doc: "how long sent data may stay unacknowledged before the connection is given up; 0 leaves it to the kernel",
         doc_zh: "已发送数据最长多久未确认就放弃连接；0 由内核决定",
@@ -191,6 +225,7 @@ pub static OPTIONS: &[Spec] = &[
         },
         fits: TCP,
         when: FRESH,
+        access: Access::Own,
         source: "socket(7)",
         doc: "what close does with unsent data: wait this long for it; 0s resets the connection",
         doc_zh: "close 时等待未发数据的时间；0s 表示直接复位（RST）",
@@ -205,6 +240,7 @@ pub static OPTIONS: &[Spec] = &[
         },
         fits: INET,
         when: FRESH,
+        access: ip(libc::IP_TTL, libc::IPV6_UNICAST_HOPS),
         source: "ip(7), ipv6(7)",
         doc: "hops that our packets may take (IP_TTL, IPV6_UNICAST_HOPS)",
         doc_zh: "我方数据包最多经过的跳数（IP_TTL、IPV6_UNICAST_HOPS）",
@@ -219,6 +255,7 @@ pub static OPTIONS: &[Spec] = &[
         },
         fits: INET,
         when: FRESH,
+        access: ip(libc::IP_TOS, libc::IPV6_TCLASS),
         source: "ip(7), ipv6(7), RFC 2474",
         doc: "type of service of our packets (IP_TOS, IPV6_TCLASS); also sets the priority on IPv4",
         doc_zh: "数据包的服务类型（IP_TOS、IPV6_TCLASS）；在 IPv4 上同时影响 priority",
@@ -233,6 +270,7 @@ pub static OPTIONS: &[Spec] = &[
         },
         fits: INET,
         when: FRESH.and(Moments::ACCEPTED),
+        access: socket(libc::SO_PRIORITY),
         source: "socket(7)",
         doc: "queueing priority of our packets; above 6 needs CAP_NET_ADMIN",
         doc_zh: "数据包的排队优先级；大于 6 需要 CAP_NET_ADMIN",
@@ -247,6 +285,7 @@ pub static OPTIONS: &[Spec] = &[
         },
         fits: INET,
         when: FRESH,
+        access: socket(libc::SO_MARK),
         source: "socket(7)",
         doc: "firewall and routing mark of our packets; needs CAP_NET_ADMIN or CAP_NET_RAW",
         doc_zh: "数据包的防火墙／路由标记；需要 CAP_NET_ADMIN 或 CAP_NET_RAW",
@@ -255,8 +294,12 @@ pub static OPTIONS: &[Spec] = &[
         key: Key::Bind,
         name: "bind",
         kind: Kind::Address,
-        fits: SOCKETS,
+        fits: Schemes::TCP
+            .and(Schemes::UDP)
+            .and(Schemes::IP)
+            .and(Schemes::UNIX),
         when: DIAL,
+        access: Access::Elsewhere,
         source: "bind(2)",
         doc: "our own address for dialling; an empty host is any address, no port any port",
         doc_zh: "拨出时使用的本地地址；主机为空表示任意地址，不写端口表示任意端口",
@@ -267,6 +310,7 @@ pub static OPTIONS: &[Spec] = &[
         kind: Kind::Interface,
         fits: INET,
         when: FRESH,
+        access: Access::Own,
         source: "socket(7), SO_BINDTODEVICE",
         doc: "use this network interface only",
         doc_zh: "只使用该网络接口",
@@ -277,6 +321,7 @@ pub static OPTIONS: &[Spec] = &[
         kind: Kind::Flag,
         fits: DATAGRAMS,
         when: FRESH,
+        access: socket(libc::SO_BROADCAST),
         source: "socket(7)",
         doc: "permit datagrams to a broadcast address",
         doc_zh: "允许向广播地址发送数据报",
@@ -287,6 +332,7 @@ pub static OPTIONS: &[Spec] = &[
         kind: Kind::Group,
         fits: DATAGRAMS,
         when: FRESH,
+        access: Access::Own,
         source: "ip(7), ipv6(7)",
         doc: "receive what is sent to this group, ADDRESS or ADDRESS@INTERFACE; may be repeated",
         doc_zh: "加入该组播组（地址 或 地址@接口）；可重复",
@@ -301,6 +347,7 @@ pub static OPTIONS: &[Spec] = &[
         },
         fits: DATAGRAMS,
         when: FRESH,
+        access: ip(libc::IP_MULTICAST_TTL, libc::IPV6_MULTICAST_HOPS),
         source: "ip(7), ipv6(7)",
         doc: "hops that our multicast packets may take",
         doc_zh: "组播数据包最多经过的跳数",
@@ -311,6 +358,7 @@ pub static OPTIONS: &[Spec] = &[
         kind: Kind::Flag,
         fits: DATAGRAMS,
         when: FRESH,
+        access: ip(libc::IP_MULTICAST_LOOP, libc::IPV6_MULTICAST_LOOP),
         source: "ip(7), ipv6(7)",
         doc: "our own multicast packets reach programs of this machine too",
         doc_zh: "自己发出的组播也送达本机程序",
@@ -321,6 +369,7 @@ pub static OPTIONS: &[Spec] = &[
         kind: Kind::Interface,
         fits: DATAGRAMS,
         when: FRESH,
+        access: Access::Own,
         source: "ip(7), ipv6(7)",
         doc: "the interface that multicast packets leave by, and groups are joined on",
         doc_zh: "发送组播和加入组播组所用的接口",
@@ -331,6 +380,7 @@ pub static OPTIONS: &[Spec] = &[
         kind: Kind::Flag,
         fits: INET,
         when: FRESH,
+        access: Access::OnlyV6(SockOpt::new(libc::IPPROTO_IPV6, libc::IPV6_V6ONLY)),
         source: "ipv6(7)",
         doc: "an IPv6 socket takes no IPv4; on for [::], off for *",
         doc_zh: "IPv6 套接字不接收 IPv4；[::] 默认开启，* 默认关闭",
@@ -339,8 +389,9 @@ pub static OPTIONS: &[Spec] = &[
         key: Key::Mptcp,
         name: "mptcp",
         kind: Kind::Flag,
-        fits: TCP,
+        fits: Schemes::TCP,
         when: FRESH,
+        access: Access::Elsewhere,
         source: "RFC 8684",
         doc: "open the socket as Multipath TCP; falls back to TCP where the peer does not speak it",
         doc_zh: "使用多路径 TCP；对端不支持时退回普通 TCP",
@@ -351,6 +402,7 @@ pub static OPTIONS: &[Spec] = &[
         kind: Kind::Queue { default: 256 },
         fits: TCP,
         when: FRESH,
+        access: Access::Own,
         source: "tcp(7), RFC 7413",
         doc: "data in the SYN: listeners give the length of the queue, diallers switch it on",
         doc_zh: "SYN 中携带数据（TFO）：监听方给出队列长度，拨出方打开即可",
@@ -364,6 +416,7 @@ pub static OPTIONS: &[Spec] = &[
         },
         fits: TCP,
         when: LISTEN,
+        access: tcp(libc::TCP_DEFER_ACCEPT),
         source: "tcp(7)",
         doc: "accept a connection only when it has sent something, or after this long",
         doc_zh: "连接收到数据后（或超过该时间）才被 accept",
@@ -374,6 +427,7 @@ pub static OPTIONS: &[Spec] = &[
         kind: Kind::Word,
         fits: TCP,
         when: FRESH,
+        access: Access::Own,
         source: "tcp(7)",
         doc: "congestion control, one of net.ipv4.tcp_allowed_congestion_control",
         doc_zh: "拥塞控制算法，须在 net.ipv4.tcp_allowed_congestion_control 之中",
@@ -384,6 +438,7 @@ pub static OPTIONS: &[Spec] = &[
         kind: Kind::Flag,
         fits: IP,
         when: FRESH,
+        access: ip(libc::IP_HDRINCL, libc::IPV6_HDRINCL),
         source: "raw(7)",
         doc: "what is sent begins with its own IP header",
         doc_zh: "发送的数据自带 IP 首部",
@@ -394,6 +449,7 @@ pub static OPTIONS: &[Spec] = &[
         kind: Kind::Flag,
         fits: UNIX,
         when: FRESH,
+        access: socket(libc::SO_PASSCRED),
         source: "unix(7)",
         doc: "receive the sender's pid and uid with each message",
         doc_zh: "随消息接收发送方的 pid 和 uid",
@@ -404,6 +460,7 @@ pub static OPTIONS: &[Spec] = &[
         kind: Kind::Frame,
         fits: Schemes::BYTES,
         when: Moments::NEVER,
+        access: Access::Elsewhere,
         source: "docs/framings.md",
         doc: "how the byte stream is cut into messages",
         doc_zh: "字节流如何切分为消息",
@@ -412,8 +469,9 @@ pub static OPTIONS: &[Spec] = &[
         key: Key::ConnectTimeout,
         name: "connect-timeout",
         kind: Kind::Wait,
-        fits: TCP.and(UNIX),
+        fits: Schemes::TCP.and(Schemes::UNIX),
         when: DIAL,
+        access: Access::Elsewhere,
         source: "sockeye",
         doc: "how long connecting may take, all addresses and the proxy together",
         doc_zh: "建立连接的总时限（包括所有地址和代理）",
@@ -424,6 +482,7 @@ pub static OPTIONS: &[Spec] = &[
         kind: Kind::Wait,
         fits: Schemes::ALL,
         when: Moments::NEVER,
+        access: Access::Elsewhere,
         source: "sockeye",
         doc: "how long to wait for an answer",
         doc_zh: "等待应答的时限",
@@ -432,8 +491,9 @@ pub static OPTIONS: &[Spec] = &[
         key: Key::Via,
         name: "via",
         kind: Kind::Proxy,
-        fits: TCP,
+        fits: Schemes::TCP,
         when: DIAL,
+        access: Access::Elsewhere,
         source: "RFC 1928, RFC 9110",
         doc: "dial through this proxy, which also resolves the name",
         doc_zh: "通过该代理拨出，域名也由代理解析",

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::quantity::{parse_duration, parse_size, show_duration, show_size};
+use sockeye_frame::{ByteSize, Framing, SpecError};
+
+use super::duration::{parse_duration, show_duration};
 use crate::endpoint::{
     EndpointError, Host, HostPort, Interface, Scheme, UnixKind, UnixName, decode_text,
     percent_encode,
@@ -79,7 +81,7 @@ pub enum Value {
     /// A multicast group.
     Group(Group),
     /// A framing.
-    Frame(Box<str>),
+    Frame(Framing),
     /// A proxy.
     Proxy(Proxy),
 }
@@ -121,7 +123,8 @@ pub enum ProxyKind {
 }
 
 impl Kind {
-    /// Reads the text after `=`, or none when there was no `=`. The error says what is allowed.
+    /// Reads the text after `=`, or none when there was no `=`. The error says where it broke and
+    /// what is allowed.
     pub(super) fn read(self, text: Option<&str>, scheme: Scheme) -> Result<Value, String> {
         let value = match (self, text) {
             (Self::Flag, None) => Some(Value::Flag(true)),
@@ -129,7 +132,7 @@ impl Kind {
             (_, None) => None,
             (_, Some(text)) => self.read_given(text, scheme)?,
         };
-        value.ok_or_else(|| self.allowed())
+        value.ok_or_else(|| format!("allowed is {}", self.allowed()))
     }
 
     fn read_given(self, raw: &str, scheme: Scheme) -> Result<Option<Value>, String> {
@@ -151,7 +154,10 @@ impl Kind {
                 _ => number(text).filter(|n| *n <= INT_MAX).map(Value::Number),
             },
             Self::Size => {
-                let size = parse_size(text).and_then(|size| u32::try_from(size).ok());
+                let size = text
+                    .parse()
+                    .ok()
+                    .and_then(|ByteSize(size)| u32::try_from(size).ok());
                 size.filter(|size| *size <= INT_MAX).map(Value::Size)
             }
             Self::Seconds { min, max } => parse_duration(text)
@@ -164,7 +170,9 @@ impl Kind {
                 .map(Value::Duration),
             Self::Wait => parse_duration(text).map(Value::Duration),
             Self::Word => word(text).map(Value::Word),
-            Self::Frame => (!text.is_empty()).then(|| Value::Frame(text.into())),
+            Self::Frame => Some(Value::Frame(
+                text.parse().map_err(|error: SpecError| error.to_string())?,
+            )),
             Self::Interface => Some(Value::Interface(
                 text.parse().map_err(|error| self.because(&error))?,
             )),
@@ -181,7 +189,7 @@ impl Kind {
         let address = match text.parse::<Host>() {
             Ok(host) => Ok(HostPort::new(host, 0)),
             Err(_) if scheme == Scheme::Ip => {
-                return Err("HOST, for a raw socket has no port".into());
+                return Err("allowed is HOST, for a raw socket has no port".into());
             }
             Err(_) => text.parse(),
         };
@@ -191,7 +199,7 @@ impl Kind {
     }
 
     fn because(self, error: &EndpointError) -> String {
-        format!("{}; {error}", self.allowed())
+        format!("{error}; allowed is {}", self.allowed())
     }
 
     /// What is allowed, in words.
@@ -322,9 +330,10 @@ impl fmt::Display for Value {
         match self {
             Self::Flag(on) => u8::from(*on).fmt(out),
             Self::Number(number) => number.fmt(out),
-            Self::Size(bytes) => out.write_str(&show_size(u64::from(*bytes))),
+            Self::Size(bytes) => ByteSize(u64::from(*bytes)).fmt(out),
             Self::Duration(duration) => out.write_str(&show_duration(*duration)),
-            Self::Word(text) | Self::Frame(text) => out.write_str(text),
+            Self::Word(text) => out.write_str(text),
+            Self::Frame(framing) => framing.fmt(out),
             Self::Interface(interface) => interface.fmt(out),
             Self::Address(address) => address.fmt(out),
             Self::Group(group) => group.fmt(out),

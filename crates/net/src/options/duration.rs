@@ -1,6 +1,5 @@
-//! Durations and sizes as text, each with its unit.
+//! Durations as text, with their units.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 /// Units of time, the largest first, in nanoseconds.
@@ -13,20 +12,6 @@ const TIME_UNITS: [(&str, u64); 6] = [
     ("ns", 1),
 ];
 
-/// Units of size, the largest first. A bare `K` is 1024, as in most tools of this trade.
-const SIZE_UNITS: [(&str, u64); 10] = [
-    ("GiB", 1 << 30),
-    ("MiB", 1 << 20),
-    ("KiB", 1 << 10),
-    ("G", 1 << 30),
-    ("M", 1 << 20),
-    ("K", 1 << 10),
-    ("k", 1 << 10),
-    ("GB", 1_000_000_000),
-    ("MB", 1_000_000),
-    ("kB", 1_000),
-];
-
 /// Reads `500ms`, `2s`, `1.5m`, `1h`; a bare number counts seconds.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let (number, unit) = split_unit(text);
@@ -35,16 +20,6 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
         unit => TIME_UNITS.iter().find(|(name, _)| *name == unit)?.1,
     };
     scaled(number, unit).map(Duration::from_nanos)
-}
-
-/// Reads `64KiB`, `1MiB`, `10kB`, `4096`, `4096B`.
-pub(super) fn parse_size(text: &str) -> Option<u64> {
-    let (number, unit) = split_unit(text);
-    let unit = match unit {
-        "" | "B" => 1,
-        unit => SIZE_UNITS.iter().find(|(name, _)| *name == unit)?.1,
-    };
-    scaled(number, unit)
 }
 
 /// The shortest exact text that [`parse_duration`] reads back, in nanoseconds up to 584 years.
@@ -58,19 +33,6 @@ pub fn show_duration(duration: Duration) -> String {
         .find(|(_, unit)| nanos.is_multiple_of(*unit));
     let (name, unit) = exact.expect("every number is a multiple of one nanosecond");
     format!("{}{name}", nanos / unit)
-}
-
-/// The shortest exact text that [`parse_size`] reads back.
-pub(super) fn show_size(bytes: u64) -> String {
-    let mut text = String::new();
-    let exact = SIZE_UNITS[..3]
-        .iter()
-        .find(|(_, unit)| bytes != 0 && bytes.is_multiple_of(*unit));
-    let _ = match exact {
-        Some((name, unit)) => write!(text, "{}{name}", bytes / unit),
-        None => write!(text, "{bytes}"),
-    };
-    text
 }
 
 fn split_unit(text: &str) -> (&str, &str) {
@@ -137,30 +99,16 @@ mod tests {
         assert_eq!(parse_duration("18446744073709551615h"), None);
     }
 
-    #[test]
-    fn sizes_have_units() {
-        let check = |text, bytes| assert_eq!(parse_size(text), Some(bytes), "{text}");
-        check("64KiB", 65536);
-        check("64K", 65536);
-        check("10kB", 10_000);
-        check("1.5MiB", 1_572_864);
-        check("4096B", 4096);
-        for bad in ["", "KiB", "-1", "1.5", "1TiB", "17179869184GiB", "0x10"] {
-            assert_eq!(parse_size(bad), None, "{bad}");
-        }
-    }
-
     proptest! {
         #[test]
         fn what_is_shown_reads_back(number: u64) {
-            prop_assert_eq!(parse_size(&show_size(number)), Some(number));
             let duration = Duration::from_nanos(number);
             prop_assert_eq!(parse_duration(&show_duration(duration)), Some(duration));
         }
 
         #[test]
         fn no_text_panics(text: String) {
-            let _ = (parse_size(&text), parse_duration(&text));
+            let _ = parse_duration(&text);
         }
     }
 }
