@@ -2,16 +2,47 @@
 //!
 //! An [`Endpoint`] is a place with settings, written as one URL.
 
+mod activation;
+mod blocking;
+mod connect;
+mod context;
 pub mod datagram;
 pub mod endpoint;
+mod errno;
+mod error;
+mod exec;
+mod eyeballs;
+mod fd;
+mod half;
+mod link;
+mod listen;
 mod name;
 pub mod options;
+mod pair;
 mod readiness;
+mod resolve;
 mod sockopt;
+mod stdio;
+mod stream;
+mod tally;
+mod unix_lock;
+mod via;
 
+pub use activation::Inherited;
+pub use connect::connect;
+pub use context::{Net, PROXY_PASSWORD, Secret};
 pub use endpoint::{
     CommandLine, Endpoint, EndpointError, Host, HostName, HostPort, Interface, Place, PortRange,
     RawPlace, RawProtocol, Scheme, UnixKind, UnixName,
 };
+pub use errno::{Errno, errno_name};
+pub use error::{NetError, Operation};
+pub use eyeballs::Attempt;
+pub use half::{ReadHalf, WriteHalf};
+pub use link::{Link, Listener};
+pub use listen::{StreamListener, listen, listen_inherited};
 pub use name::{Name, Peer};
 pub use options::{Moment, OptionError, OptionKey, Settings};
+pub use resolve::{Families, Resolve, ResolveError, Resolving, StaticResolver, SystemResolver};
+pub use stream::ByteLink;
+pub use via::ProxyError;

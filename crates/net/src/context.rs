@@ -1,0 +1,67 @@
+//! What every open socket needs.
+
+use std::env;
+use std::fmt;
+use std::sync::Arc;
+
+use sockeye_trace::Recorder;
+
+use crate::activation::Inherited;
+use crate::resolve::{Families, Resolve, SystemResolver};
+
+/// The variable that holds the password for proxies: secrets never stand on a command line.
+pub const PROXY_PASSWORD: &str = "SOCKEYE_PROXY_PASSWORD";
+
+/// What listening and connecting need besides an endpoint. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Net {
+    /// Hears of every read and write.
+    pub recorder: Recorder,
+    /// Turns names into addresses.
+    pub resolver: Arc<dyn Resolve>,
+    /// Which addresses may be used: `-4`, `-6`.
+    pub families: Families,
+    /// Sockets that the parent process handed over to be listened on.
+    pub inherited: Arc<Inherited>,
+    /// The password for proxies that want one.
+    pub proxy_password: Option<Secret>,
+}
+
+impl Net {
+    /// A context with the system's resolver and nothing from the environment.
+    pub fn new(recorder: Recorder) -> Self {
+        Self {
+            recorder,
+            resolver: Arc::new(SystemResolver),
+            families: Families::Any,
+            inherited: Arc::default(),
+            proxy_password: None,
+        }
+    }
+
+    /// The same with what the environment holds: `LISTEN_FDS`, [`PROXY_PASSWORD`]. A process calls
+    /// it once, for sockets that are handed over are taken.
+    #[must_use]
+    pub fn with_environment(mut self) -> Self {
+        self.inherited = Arc::new(Inherited::from_environment());
+        self.proxy_password = env::var(PROXY_PASSWORD).ok().map(Secret::new);
+        self
+    }
+}
+
+/// A text that is never printed.
+#[derive(Clone)]
+pub struct Secret(#[expect(dead_code, reason = "the proxies will ask")] Arc<str>);
+
+impl Secret {
+    /// Keeps a text from being printed.
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}

@@ -1,0 +1,362 @@
+//! What can go wrong between an endpoint and an open link.
+
+use std::fmt;
+use std::time::Duration;
+
+use sockeye_frame::Blame;
+use thiserror::Error;
+
+use crate::errno::Errno;
+use crate::eyeballs::Attempt;
+use crate::options::OptionError;
+use crate::resolve::{Families, ResolveError};
+use crate::via::ProxyError;
+
+/// Why an endpoint could not be listened on or connected to.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum NetError {
+    /// A system call failed.
+    #[error("cannot {operation} {endpoint}{}", At(address.as_deref(), endpoint))]
+    System {
+        /// What was being done.
+        operation: Operation,
+        /// For which endpoint.
+        endpoint: String,
+        /// For which of its addresses, where it has several.
+        address: Option<String>,
+        /// What the kernel said.
+        source: Errno,
+    },
+    /// Somebody else has the address.
+    #[error(
+        "cannot listen on {endpoint}{}: {errno}{}",
+        At(Some(address), endpoint),
+        Holder(holder)
+    )]
+    InUse {
+        /// Which endpoint.
+        endpoint: String,
+        /// Which of its addresses.
+        address: String,
+        /// What the kernel said, or would have said.
+        errno: Errno,
+        /// Who holds it, for people, where that is known.
+        holder: Option<String>,
+    },
+    /// An option does not fit what is done with the endpoint.
+    #[error("{endpoint}")]
+    Option {
+        /// Which endpoint.
+        endpoint: String,
+        /// What does not fit.
+        source: OptionError,
+    },
+    /// A name has no address.
+    #[error("cannot resolve {host} for {endpoint}")]
+    Resolve {
+        /// The name.
+        host: String,
+        /// Which endpoint it stands in.
+        endpoint: String,
+        /// What the resolver said.
+        source: ResolveError,
+    },
+    /// A name has addresses, but none that may be used.
+    #[error("{endpoint} has no {families} address")]
+    NoAddress {
+        /// Which endpoint.
+        endpoint: String,
+        /// What was allowed.
+        families: Families,
+    },
+    /// None of the addresses took the connection.
+    #[error("cannot connect to {endpoint}: {}", Attempts(attempts))]
+    Unreached {
+        /// Which endpoint.
+        endpoint: String,
+        /// What each address said, in the order of trying.
+        attempts: Vec<Attempt>,
+    },
+    /// Nothing came of it within the time that was given.
+    #[error("no answer from {endpoint} within {after:?}")]
+    Timeout {
+        /// Which endpoint.
+        endpoint: String,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The endpoint is good, but not for this.
+    #[error("{endpoint}: {why}")]
+    Unfit {
+        /// Which endpoint.
+        endpoint: String,
+        /// What is wrong with it, and what to write instead.
+        why: String,
+    },
+    /// A program could not be started.
+    #[error("cannot run {program}")]
+    Program {
+        /// What was to be run.
+        program: String,
+        /// What the kernel said.
+        source: Errno,
+    },
+    /// A proxy did not do what it was asked for.
+    #[error("cannot reach {target} through {hop}")]
+    Proxy {
+        /// The proxy, with its place in the chain if there are several.
+        hop: String,
+        /// What it was asked for.
+        target: String,
+        /// What it said.
+        source: ProxyError,
+    },
+}
+
+/// What was being done when a system call failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Operation {
+    /// Making a socket.
+    Open,
+    /// Setting one of its options.
+    Configure,
+    /// Giving it a name.
+    Bind,
+    /// Waiting for peers.
+    Listen,
+    /// Reaching a peer.
+    Connect,
+    /// Taking over a descriptor.
+    TakeOver,
+    /// Locking a socket file.
+    Lock,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Open => "open a socket for",
+            Self::Configure => "configure the socket of",
+            Self::Bind => "bind",
+            Self::Listen => "listen on",
+            Self::Connect => "connect to",
+            Self::TakeOver => "take over",
+            Self::Lock => "lock",
+        })
+    }
+}
+
+impl NetError {
+    pub(crate) fn system(
+        operation: Operation,
+        endpoint: &impl fmt::Display,
+        source: impl Into<Errno>,
+    ) -> Self {
+        let endpoint = endpoint.to_string();
+        Self::System {
+            operation,
+            endpoint,
+            address: None,
+            source: source.into(),
+        }
+    }
+
+    pub(crate) fn unfit(endpoint: &impl fmt::Display, why: impl Into<String>) -> Self {
+        Self::Unfit {
+            endpoint: endpoint.to_string(),
+            why: why.into(),
+        }
+    }
+
+    /// The same, with the address that it happened at.
+    pub(crate) fn at(mut self, place: &impl fmt::Display) -> Self {
+        if let Self::System { address, .. } = &mut self {
+            *address = Some(place.to_string());
+        }
+        self
+    }
+
+    /// Who has to change something for this to stop.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::System {
+                operation: Operation::Connect,
+                source,
+                ..
+            } => blame_of(*source),
+            Self::System { .. }
+            | Self::InUse { .. }
+            | Self::Option { .. }
+            | Self::NoAddress { .. }
+            | Self::Unfit { .. }
+            | Self::Program { .. } => Blame::Caller,
+            Self::Resolve { .. } | Self::Timeout { .. } => Blame::Path,
+            Self::Unreached { attempts, .. } => attempts
+                .last()
+                .map_or(Blame::Path, |attempt| blame_of(attempt.error)),
+            Self::Proxy { source, .. } => source.blame(),
+        }
+    }
+
+    /// Whether what was given up on was a wait.
+    pub fn is_timeout(&self) -> bool {
+        match self {
+            Self::Timeout { .. }
+            | Self::Proxy {
+                source: ProxyError::Timeout,
+                ..
+            } => true,
+            Self::System { source, .. } => source.number() == libc::ETIMEDOUT,
+            Self::Unreached { attempts, .. } => attempts
+                .iter()
+                .all(|attempt| attempt.error.number() == libc::ETIMEDOUT),
+            _ => false,
+        }
+    }
+
+    /// The number that the kernel gave, where it is one number: what `connect_ex` returns.
+    pub fn errno(&self) -> Option<Errno> {
+        match self {
+            Self::System { source: errno, .. }
+            | Self::InUse { errno, .. }
+            | Self::Program { source: errno, .. } => Some(*errno),
+            Self::Unreached { attempts, .. } => attempts.last().map(|attempt| attempt.error),
+            Self::Timeout { .. } => Some(Errno::new(libc::ETIMEDOUT)),
+            _ => None,
+        }
+    }
+
+    /// What to try, where the error's text alone does not say it.
+    pub fn hint(&self) -> Option<&'static str> {
+        let number = self.errno()?.number();
+        match self {
+            Self::System {
+                operation: Operation::Bind | Operation::Listen,
+                ..
+            } => match number {
+                libc::EACCES => Some("ports below 1024 need a privilege: choose a higher one"),
+                libc::EADDRNOTAVAIL => Some("no interface of this machine has that address"),
+                libc::ENOENT => Some("the directory of the socket file does not exist"),
+                libc::EAFNOSUPPORT => Some("this machine has no such address family"),
+                _ => None,
+            },
+            Self::System {
+                operation: Operation::Connect,
+                ..
+            }
+            | Self::Unreached { .. } => match number {
+                libc::ECONNREFUSED => Some("nobody listens there"),
+                libc::ENOENT => Some("there is no such socket file"),
+                libc::EPROTOTYPE => Some("the socket there is of another type"),
+                libc::ENETUNREACH => Some("there is no route to that network"),
+                _ => None,
+            },
+            Self::System {
+                operation: Operation::TakeOver,
+                ..
+            } if number == libc::EBADF => {
+                Some("the parent process has to leave the descriptor open")
+            }
+            _ => None,
+        }
+    }
+}
+
+fn blame_of(error: Errno) -> Blame {
+    match error.number() {
+        libc::ECONNREFUSED | libc::ECONNRESET | libc::EPIPE | libc::EPROTOTYPE => Blame::Peer,
+        libc::ETIMEDOUT | libc::EHOSTUNREACH | libc::ENETUNREACH | libc::ENETDOWN => Blame::Path,
+        _ => Blame::Caller,
+    }
+}
+
+/// The address behind an endpoint, unless it is the same text.
+struct At<'a>(Option<&'a str>, &'a str);
+
+impl fmt::Display for At<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(address) if !self.1.contains(address) => write!(f, " ({address})"),
+            _ => Ok(()),
+        }
+    }
+}
+
+struct Holder<'a>(&'a Option<String>);
+
+impl fmt::Display for Holder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .as_ref()
+            .map_or(Ok(()), |holder| write!(f, "; {holder}"))
+    }
+}
+
+struct Attempts<'a>(&'a [Attempt]);
+
+impl fmt::Display for Attempts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let [Attempt { error, .. }] = self.0 {
+            return write!(f, "{error}");
+        }
+        for (index, Attempt { address, error }) in self.0.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}{address} {error}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attempt(address: &str, number: i32) -> Attempt {
+        Attempt {
+            address: address.parse().unwrap(),
+            error: Errno::new(number),
+        }
+    }
+
+    #[test]
+    fn one_address_is_not_repeated_and_several_are_named() {
+        let one = vec![attempt("127.0.0.1:9", libc::ECONNREFUSED)];
+        let error = NetError::Unreached {
+            endpoint: "tcp://127.0.0.1:9".into(),
+            attempts: one,
+        };
+        assert_eq!(
+            error.to_string(),
+            "cannot connect to tcp://127.0.0.1:9: connection refused (ECONNREFUSED, 111)"
+        );
+        assert_eq!(error.blame(), Blame::Peer);
+        assert_eq!(error.hint(), Some("nobody listens there"));
+        let two = vec![
+            attempt("[::1]:9", libc::ENETUNREACH),
+            attempt("127.0.0.1:9", libc::ETIMEDOUT),
+        ];
+        let error = NetError::Unreached {
+            endpoint: "tcp://here:9".into(),
+            attempts: two,
+        };
+        assert_eq!(
+            error.to_string(),
+            "cannot connect to tcp://here:9: [::1]:9 network is unreachable (ENETUNREACH, 101), \
+             127.0.0.1:9 connection timed out (ETIMEDOUT, 110)"
+        );
+        assert_eq!(error.errno(), Some(Errno::new(libc::ETIMEDOUT)));
+        assert!(!error.is_timeout());
+    }
+
+    #[test]
+    fn an_address_is_told_where_the_endpoint_does_not_say_it() {
+        let error = NetError::system(Operation::Bind, &"tcp://:80", Errno::new(libc::EACCES));
+        assert_eq!(error.to_string(), "cannot bind tcp://:80");
+        assert_eq!(
+            error.at(&"127.0.0.1:80").to_string(),
+            "cannot bind tcp://:80 (127.0.0.1:80)"
+        );
+    }
+}

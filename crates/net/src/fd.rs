@@ -1,0 +1,156 @@
+//! `fd:N`: descriptors that we inherited, whatever they are.
+
+#![allow(unsafe_code)]
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::io;
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_getfd, fcntl_setfd};
+use rustix::net::sockopt::{socket_acceptconn, socket_domain, socket_type};
+use rustix::net::{AddressFamily, SocketType};
+use socket2::Socket;
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::activation::Handed;
+use crate::context::Net;
+use crate::datagram;
+use crate::endpoint::Endpoint;
+use crate::error::{NetError, Operation};
+use crate::link::{Link, Listener};
+use crate::listen::StreamListener;
+use crate::name::Name;
+use crate::pair::Pair;
+use crate::stream::{ByteLink, Raw};
+
+/// Descriptors that were taken over: each can have one owner only.
+static TAKEN: Mutex<BTreeSet<RawFd>> = Mutex::new(BTreeSet::new());
+
+/// What a descriptor is used as.
+enum What {
+    Socket {
+        family: AddressFamily,
+        kind: SocketType,
+        accepts: bool,
+    },
+    /// A pipe, a file, a terminal.
+    Other,
+}
+
+/// Takes over a descriptor to be listened on.
+pub(crate) fn listen(net: &Net, endpoint: &Endpoint, number: RawFd) -> Result<Listener, NetError> {
+    adopt(net, endpoint, take(endpoint, number)?, Name::Fd(number))
+}
+
+/// Takes over a descriptor as a link.
+pub(crate) fn connect(net: &Net, endpoint: &Endpoint, number: RawFd) -> Result<Link, NetError> {
+    match listen(net, endpoint, number)? {
+        Listener::Ready(link) => Ok(link),
+        _ => Err(NetError::unfit(
+            endpoint,
+            "the socket is not connected: listen on it instead",
+        )),
+    }
+}
+
+/// Opens a socket that the parent process handed over.
+pub(crate) fn adopt_handed(net: &Net, handed: Handed) -> Result<Listener, NetError> {
+    let shown = handed.name().unwrap_or("a socket of LISTEN_FDS").to_owned();
+    let number = std::os::fd::AsRawFd::as_raw_fd(&handed.socket);
+    adopt(net, &shown, handed.socket, Name::Fd(number))
+}
+
+fn adopt(net: &Net, shown: &impl Display, fd: OwnedFd, name: Name) -> Result<Listener, NetError> {
+    let failed = |error: io::Error| NetError::system(Operation::TakeOver, shown, error);
+    let recorder = &net.recorder;
+    match what(&fd).map_err(failed)? {
+        What::Other => {
+            let fd = Arc::new(fd);
+            let pair = Pair::shared(Arc::clone(&fd), fd);
+            let link = ByteLink::new(Raw::Pair(Box::new(pair)), name, recorder);
+            Ok(Listener::Ready(Link::Bytes(link)))
+        }
+        What::Socket {
+            family,
+            kind: SocketType::STREAM,
+            accepts,
+        } => {
+            let socket = Socket::from(fd);
+            let is_unix = family == AddressFamily::UNIX;
+            let opened = match (is_unix, accepts) {
+                (true, true) => StreamListener::unix(socket, None, recorder).map(Listener::Stream),
+                (false, true) => StreamListener::tcp(socket, recorder).map(Listener::Stream),
+                (_, false) => {
+                    stream(socket, is_unix, recorder).map(|link| Listener::Ready(Link::Bytes(link)))
+                }
+            };
+            opened.map_err(failed)
+        }
+        What::Socket {
+            kind: SocketType::DGRAM | SocketType::RAW,
+            ..
+        } => {
+            let socket = datagram::Socket::new(Socket::from(fd), recorder.clone());
+            socket.map(Listener::Datagram).map_err(failed)
+        }
+        What::Socket { .. } => Err(NetError::unfit(shown, "sockets of this type are not known")),
+    }
+}
+
+fn stream(
+    socket: Socket,
+    is_unix: bool,
+    recorder: &sockeye_trace::Recorder,
+) -> io::Result<ByteLink> {
+    socket.set_nonblocking(true)?;
+    if is_unix {
+        ByteLink::from_unix(UnixStream::from_std(socket.into())?, recorder)
+    } else {
+        ByteLink::from_tcp(TcpStream::from_std(socket.into())?, recorder)
+    }
+}
+
+fn what(fd: &OwnedFd) -> io::Result<What> {
+    let kind = match socket_type(fd) {
+        Ok(kind) => kind,
+        Err(rustix::io::Errno::NOTSOCK) => return Ok(What::Other),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(What::Socket {
+        family: socket_domain(fd)?,
+        kind,
+        accepts: socket_acceptconn(fd)?,
+    })
+}
+
+/// Makes an inherited descriptor ours, once. Standard input, output and errors stay open for the
+/// rest of the program; any other is closed with what becomes of it.
+fn take(endpoint: &Endpoint, number: RawFd) -> Result<OwnedFd, NetError> {
+    let failed = |error: rustix::io::Errno| NetError::system(Operation::TakeOver, endpoint, error);
+    let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+    if taken.contains(&number) {
+        return Err(NetError::unfit(
+            endpoint,
+            "the descriptor is in use already",
+        ));
+    }
+    // SAFETY: the number is only asked about here: fcntl says whether it is open.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+    let flags = fcntl_getfd(borrowed).map_err(failed)?;
+    let owned = if number <= libc::STDERR_FILENO {
+        fcntl_dupfd_cloexec(borrowed, 3).map_err(failed)?
+    } else if flags.contains(FdFlags::CLOEXEC) {
+        // Whatever this process opens is close-on-exec, and what it inherits cannot be: this one
+        // has an owner in here.
+        return Err(failed(rustix::io::Errno::BADF));
+    } else {
+        fcntl_setfd(borrowed, flags | FdFlags::CLOEXEC).map_err(failed)?;
+        // SAFETY: it is open and inherited, so nothing in this process owns it, and `TAKEN` sees to
+        // it that it is taken once.
+        unsafe { OwnedFd::from_raw_fd(number) }
+    };
+    taken.insert(number);
+    Ok(owned)
+}

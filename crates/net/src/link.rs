@@ -1,0 +1,71 @@
+//! What listening and connecting end in.
+
+use std::io;
+
+use sockeye_trace::ConnId;
+
+use crate::datagram;
+use crate::listen::StreamListener;
+use crate::name::{Name, Peer};
+use crate::stream::ByteLink;
+
+/// An open connection.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Link {
+    /// Ordered bytes; a framing makes messages of them.
+    Bytes(ByteLink),
+}
+
+/// Where peers come from.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Listener {
+    /// Accepts byte links.
+    Stream(StreamListener),
+    /// Takes the datagrams of every peer.
+    Datagram(datagram::Socket),
+    /// Has its one peer already: stdio, a program, a connected socket.
+    Ready(Link),
+}
+
+impl Link {
+    /// The other end.
+    pub fn peer_name(&self) -> &Name {
+        match self {
+            Self::Bytes(link) => link.peer_name(),
+        }
+    }
+
+    /// The other end, with its process and user where the kernel knows them.
+    pub fn peer(&self) -> Peer {
+        match self {
+            Self::Bytes(link) => link.peer(),
+        }
+    }
+
+    /// Our end.
+    pub fn local(&self) -> Name {
+        match self {
+            Self::Bytes(link) => link.local(),
+        }
+    }
+
+    /// The number of this connection in every event.
+    pub fn conn(&self) -> ConnId {
+        match self {
+            Self::Bytes(link) => link.conn(),
+        }
+    }
+}
+
+impl Listener {
+    /// The address that it really has.
+    pub fn local(&self) -> io::Result<Name> {
+        match self {
+            Self::Stream(listener) => Ok(listener.local().clone()),
+            Self::Datagram(socket) => Err(io::Error::other(format!("{:?}", socket.local()))),
+            Self::Ready(link) => Ok(link.local()),
+        }
+    }
+}
