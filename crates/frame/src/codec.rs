@@ -5,7 +5,10 @@ use std::ops::Range;
 use crate::counted::{self, Awaited};
 use crate::delimited;
 use crate::error::DecodeError;
+use crate::fixed;
 use crate::framing::{Framing, Kind};
+use crate::scratch::Scratch;
+use crate::stuffed;
 
 /// What the front of a byte stream holds. All ranges lie in the `src` that was shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,10 +18,10 @@ pub enum Step {
         /// The least number of bytes that are missing; never 0.
         at_least: usize,
     },
-    /// One whole message: `header` followed by `payload` (see [`Decoder::message`]).
+    /// One whole message; [`Decoder::message`] lends it.
     Frame {
-        /// The part of the message that travels ahead of its length or is its header: the bytes
-        /// that `off=N` keeps, the text of a JSON header. Empty in every other framing.
+        /// The part of the message that stands in the frame's header: the bytes that `off=N`
+        /// keeps, the text of a JSON header. Empty in every other framing.
         header: Range<usize>,
         /// The rest of the message, as it stands on the wire.
         payload: Range<usize>,
@@ -50,12 +53,27 @@ pub enum Step {
     },
 }
 
+impl Step {
+    /// Bytes to take from the front before the next call.
+    #[inline]
+    pub fn used(&self) -> usize {
+        match *self {
+            Self::NeedMore { .. } => 0,
+            Self::Frame { used, .. }
+            | Self::Head { used, .. }
+            | Self::Body { used, .. }
+            | Self::Skipped { used } => used,
+        }
+    }
+}
+
 /// What the end of a stream means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finish {
-    /// The stream ended between two frames.
+    /// The stream ended between two frames, or inside one that was refused already.
     Clean,
-    /// The last line had no delimiter. It is a message all the same.
+    /// The last line had no delimiter. It is a message all the same, as it stands there: of a
+    /// delimiter that is cut, the bytes that came stay in it.
     Unterminated {
         /// The message, in the `rest` that was shown.
         payload: Range<usize>,
@@ -84,13 +102,27 @@ impl State {
 /// The caller shows `src` from the first byte that it has not yet taken, with whatever has come
 /// since; the decoder remembers how far it has looked, so that a stream that drips in byte by
 /// byte costs no more than one that comes at once.
+///
+/// ```
+/// use sockeye_frame::{Framing, Step};
+///
+/// let framing: Framing = "u16be".parse()?;
+/// let mut decoder = framing.decoder();
+/// let src = b"\0\x05hello\0\x03fe";
+///
+/// let step = decoder.decode(src)?;
+/// assert_eq!(decoder.message(src, &step), b"hello");
+/// let rest = &src[step.used()..];
+/// assert_eq!(decoder.decode(rest)?, Step::NeedMore { at_least: 1 });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Decoder {
     framing: Framing,
     at: u64,
     state: State,
     /// A message that does not stand in one piece on the wire. Given back when all is taken.
-    scratch: Vec<u8>,
+    scratch: Scratch,
 }
 
 impl Decoder {
@@ -99,7 +131,7 @@ impl Decoder {
             framing,
             at: 0,
             state: State::START,
-            scratch: Vec::new(),
+            scratch: Scratch::default(),
         }
     }
 
@@ -110,17 +142,22 @@ impl Decoder {
     /// other error the answer stays the same.
     #[inline]
     pub fn decode(&mut self, src: &[u8]) -> Result<Step, DecodeError> {
+        let limits = self.framing.limits;
         let step = match &self.framing.kind {
-            Kind::Raw => raw(src, self.framing.limits.max),
-            Kind::Delimited(delimiter) => delimited::decode(
-                delimiter,
-                self.framing.limits.max,
-                &mut self.state,
-                self.at,
-                src,
-            )?,
+            Kind::Raw => raw(limits.held(), src),
+            Kind::Delimited(delimiter) => {
+                delimited::decode(delimiter, limits.held(), &mut self.state, self.at, src)?
+            }
+            Kind::Fixed(size) => fixed::decode(*size, src),
             Kind::Counted(header) => {
-                counted::decode(header, self.framing.limits, &mut self.state, self.at, src)?
+                let step = counted::decode(header, limits, &mut self.state, self.at, src)?;
+                self.scratch.join(src, &step);
+                step
+            }
+            Kind::Stuffed(stuffing) => {
+                let (state, scratch) = (&mut self.state, &mut self.scratch);
+                scratch.rest(src);
+                stuffed::decode(*stuffing, limits.held(), state, scratch, self.at, src)?
             }
         };
         self.at += step.used() as u64;
@@ -128,12 +165,17 @@ impl Decoder {
     }
 
     /// The message of a [`Step::Frame`] that `decode` just found in `src`: lent from `src`, or
-    /// from the decoder where it does not stand in one piece on the wire.
+    /// from the decoder where it does not stand in one piece on the wire. Other steps have none.
     #[inline]
     pub fn message<'a>(&'a self, src: &'a [u8], step: &Step) -> &'a [u8] {
         match step {
-            Step::Frame { payload, .. } if self.scratch.is_empty() => &src[payload.clone()],
-            Step::Frame { .. } => &self.scratch,
+            Step::Frame { .. } if self.scratch.in_use => &self.scratch.bytes,
+            Step::Frame {
+                header, payload, ..
+            } if header.is_empty() => &src[payload.clone()],
+            Step::Frame {
+                header, payload, ..
+            } => &src[header.start..payload.end],
             _ => &[],
         }
     }
@@ -141,63 +183,57 @@ impl Decoder {
     /// Says what it means that no more bytes will come after `rest`, for which the last
     /// [`decode`](Self::decode) answered [`Step::NeedMore`].
     pub fn finish(&mut self, rest: &[u8]) -> Result<Finish, DecodeError> {
-        let missing = match self.decode(rest)? {
-            Step::NeedMore { at_least } => at_least as u64,
-            _ => 0,
+        let Step::NeedMore { at_least } = self.decode(rest)? else {
+            debug_assert!(
+                false,
+                "the caller decodes until more is needed, then finishes"
+            );
+            return Ok(Finish::Clean);
         };
-        let at = match (&self.state, &self.framing.kind) {
+        let missing = at_least as u64;
+        match (&self.state, &self.framing.kind) {
             (State::Stream { at, left }, _) => {
-                let missing = *left - rest.len() as u64;
-                return Err(DecodeError::Truncated { at: *at, missing });
+                let missing = (left - rest.len() as u64).max(missing);
+                Err(DecodeError::Truncated { at: *at, missing })
             }
-            (State::Skip { .. }, _) => return Ok(Finish::Clean),
-            (_, _) if rest.is_empty() => return Ok(Finish::Clean),
-            (_, Kind::Raw | Kind::Delimited(_)) => {
-                delimited::finish(self.framing.limits.max, self.at, rest)?;
-                return Ok(Finish::Unterminated {
+            (State::Skip { .. }, _) => Ok(Finish::Clean),
+            _ if rest.is_empty() => Ok(Finish::Clean),
+            (_, Kind::Delimited(_)) => {
+                delimited::finish(self.framing.limits.held(), self.at, rest)?;
+                Ok(Finish::Unterminated {
                     payload: 0..rest.len(),
-                });
+                })
             }
-            _ => self.at,
-        };
-        Err(DecodeError::Truncated { at, missing })
+            _ => Err(DecodeError::Truncated {
+                at: self.at,
+                missing,
+            }),
+        }
     }
 
     /// Bytes taken so far.
+    #[inline]
     pub fn offset(&self) -> u64 {
         self.at
     }
 
     /// The framing that is decoded.
+    #[inline]
     pub fn framing(&self) -> &Framing {
         &self.framing
     }
 }
 
-/// Under `raw` whatever came is a message.
+/// Under `raw` whatever came is a message, or its first `max` bytes are.
 #[inline]
-fn raw(src: &[u8], max: u64) -> Step {
+fn raw(max: usize, src: &[u8]) -> Step {
     if src.is_empty() {
         return Step::NeedMore { at_least: 1 };
     }
-    let used = usize::try_from(max).map_or(src.len(), |max| src.len().min(max));
+    let used = src.len().min(max);
     Step::Frame {
         header: 0..0,
         payload: 0..used,
         used,
-    }
-}
-
-impl Step {
-    /// Bytes to take from the front before the next call.
-    #[inline]
-    pub fn used(&self) -> usize {
-        match *self {
-            Self::NeedMore { .. } => 0,
-            Self::Frame { used, .. }
-            | Self::Head { used, .. }
-            | Self::Body { used, .. }
-            | Self::Skipped { used } => used,
-        }
     }
 }

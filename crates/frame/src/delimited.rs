@@ -6,6 +6,7 @@ use std::sync::Arc;
 use memchr::{memchr, memmem};
 
 use crate::codec::{State, Step};
+use crate::effort;
 use crate::error::{DecodeError, Unencodable};
 use crate::explain::Evidence;
 
@@ -66,11 +67,13 @@ impl Delimiter {
     /// Where the first delimiter in `src` begins and how long it is.
     #[inline]
     fn find(&self, src: &[u8]) -> Option<(usize, usize)> {
-        match self {
+        let found = match self {
             Self::Byte(byte) => memchr(*byte, src).map(|at| (at, 1)),
             Self::Crlf => memchr(b'\n', src).map(|at| (at, 1)),
             Self::Text(needle) => needle.finder.find(src).map(|at| (at, needle.bytes.len())),
-        }
+        };
+        effort::look(found.map_or(src.len(), |(at, len)| at + len));
+        found
     }
 
     /// How many bytes at the end of a searched stretch may belong to a delimiter that is not
@@ -126,7 +129,7 @@ impl Delimiter {
 #[inline]
 pub(crate) fn decode(
     delimiter: &Delimiter,
-    max: u64,
+    max: usize,
     state: &mut State,
     at: u64,
     src: &[u8],
@@ -136,17 +139,16 @@ pub(crate) fn decode(
     };
     // A message of exactly `max` bytes has its delimiter within this window, a longer one not:
     // so it does not depend on how much has come whether a message is refused.
-    let window = usize::try_from(max)
-        .unwrap_or(usize::MAX)
-        .saturating_add(delimiter.bytes().len());
+    let window = max.saturating_add(delimiter.bytes().len());
     let searched = &src[..src.len().min(window)];
-    if let Some((found, len)) = delimiter.find(searched.get(seen..).unwrap_or_default()) {
+    let fresh = searched.get(seen..).unwrap_or_default();
+    if let Some((found, len)) = delimiter.find(fresh) {
         let (end, used) = (seen + found, seen + found + len);
         let end = match delimiter {
             Delimiter::Crlf if end > 0 && src[end - 1] == b'\r' => end - 1,
             _ => end,
         };
-        if end as u64 <= max {
+        if end <= max {
             *state = State::START;
             return Ok(Step::Frame {
                 header: 0..0,
@@ -155,12 +157,12 @@ pub(crate) fn decode(
             });
         }
         *state = State::Skip { seen };
-        return Err(unending(at, max, src));
+        return Err(unending(at, max, &src[..end]));
     }
     let seen = searched.len().saturating_sub(delimiter.overlap()).max(seen);
     if searched.len() == window {
         *state = State::Skip { seen };
-        return Err(unending(at, max, src));
+        return Err(unending(at, max, searched));
     }
     *state = State::Scan { seen };
     Ok(Step::NeedMore { at_least: 1 })
@@ -174,7 +176,8 @@ fn skip(delimiter: &Delimiter, state: &mut State, src: &[u8]) -> Step {
     } else {
         0
     };
-    if let Some((found, len)) = delimiter.find(src.get(seen..).unwrap_or_default()) {
+    let fresh = src.get(seen..).unwrap_or_default();
+    if let Some((found, len)) = delimiter.find(fresh) {
         *state = State::START;
         return Step::Skipped {
             used: seen + found + len,
@@ -188,8 +191,8 @@ fn skip(delimiter: &Delimiter, state: &mut State, src: &[u8]) -> Step {
 }
 
 /// Whether what was left without a delimiter is within the limit.
-pub(crate) fn finish(max: u64, at: u64, rest: &[u8]) -> Result<(), DecodeError> {
-    if rest.len() as u64 > max {
+pub(crate) fn finish(max: usize, at: u64, rest: &[u8]) -> Result<(), DecodeError> {
+    if rest.len() > max {
         Err(unending(at, max, rest))
     } else {
         Ok(())
@@ -197,10 +200,10 @@ pub(crate) fn finish(max: u64, at: u64, rest: &[u8]) -> Result<(), DecodeError> 
 }
 
 #[cold]
-fn unending(at: u64, limit: u64, src: &[u8]) -> DecodeError {
+fn unending(at: u64, max: usize, src: &[u8]) -> DecodeError {
     DecodeError::Unending {
         at,
-        limit,
+        limit: max as u64,
         evidence: Evidence::beginning(src),
     }
 }

@@ -4,6 +4,8 @@ use crate::codec::{Decoder, Step};
 use crate::counted::Header;
 use crate::delimited::Delimiter;
 use crate::error::Unencodable;
+use crate::stuffed::Stuffing;
+use crate::{content_length, fixed};
 
 /// What a message may hold when no `max=` is given.
 pub const DEFAULT_MAX: u64 = 1 << 20;
@@ -22,7 +24,9 @@ pub struct Framing {
 pub(crate) enum Kind {
     Raw,
     Delimited(Delimiter),
+    Fixed(usize),
     Counted(Header),
+    Stuffed(Stuffing),
 }
 
 /// How long a message may be.
@@ -40,9 +44,38 @@ impl Limits {
         max_body: None,
     };
 
-    /// The limit that a body must pass to be refused.
+    /// The limit that a message must pass to be refused.
     pub(crate) fn last(self) -> u64 {
         self.max_body.unwrap_or(self.max)
+    }
+
+    /// Whether a message with `own` bytes in its header and `body` behind it is held.
+    #[inline]
+    pub(crate) fn holds(self, own: usize, body: u64) -> bool {
+        body <= self.max && own as u64 <= self.max - body
+    }
+
+    /// Whether such a message is streamed.
+    pub(crate) fn streams(self, own: usize, body: u64) -> bool {
+        self.max_body.is_some_and(|most| body <= most) && own as u64 <= self.max
+    }
+
+    /// Refuses such a message if it is neither held nor streamed.
+    #[inline]
+    pub(crate) fn permit(self, own: usize, body: u64) -> Result<(), Unencodable> {
+        if self.holds(own, body) || self.streams(own, body) {
+            return Ok(());
+        }
+        Err(Unencodable::TooLong {
+            len: body.saturating_add(own as u64),
+            limit: self.last(),
+        })
+    }
+
+    /// `max`, which the grammar keeps within an address space.
+    #[inline]
+    pub(crate) fn held(self) -> usize {
+        self.max as usize
     }
 }
 
@@ -80,50 +113,89 @@ impl Framing {
         self.limits.max
     }
 
+    /// The longest body that is streamed, if any is.
+    pub fn body_limit(&self) -> Option<u64> {
+        self.limits.max_body
+    }
+
     /// Appends the frame of `message` to `out`, or leaves `out` alone and says why it cannot.
     ///
     /// `raw` appends the message as it is, of any length.
     #[inline]
     pub fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), Unencodable> {
-        self.fits(message.len())?;
         match &self.kind {
             Kind::Raw => out.extend_from_slice(message),
-            Kind::Delimited(delimiter) => delimiter.encode(message, out)?,
-            Kind::Counted(header) => header.encode(message, out)?,
+            Kind::Counted(header) => return header.encode(self.limits, message, out),
+            Kind::Delimited(delimiter) => {
+                self.limits.permit(0, message.len() as u64)?;
+                return delimiter.encode(message, out);
+            }
+            Kind::Fixed(size) => {
+                fixed::permit(*size, message)?;
+                out.extend_from_slice(message);
+            }
+            Kind::Stuffed(stuffing) => {
+                self.limits.permit(0, message.len() as u64)?;
+                return stuffing.encode(message, out);
+            }
         }
         Ok(())
     }
 
-    /// Lets `write` append a message to `out` and makes a frame of it where it lies.
+    /// Lets `write` append a message to `out` and makes a frame of it where it lies. What `out`
+    /// held before must stay; on error it is all that `out` holds again.
+    ///
+    /// # Panics
+    /// If `write` shortens `out`.
     pub fn encode_with(
         &self,
         out: &mut Vec<u8>,
         write: impl FnOnce(&mut Vec<u8>),
     ) -> Result<(), Unencodable> {
         let start = out.len();
-        let ahead = match &self.kind {
-            Kind::Raw | Kind::Delimited(_) => 0,
-            Kind::Counted(header) => header.reserved(),
+        // A length of fixed width ahead of everything can be left open and filled in.
+        let open = match &self.kind {
+            Kind::Counted(Header::Length(field)) if field.off == 0 => field.width(),
+            _ => 0,
         };
-        out.resize(start + ahead, 0);
+        out.resize(start + open, 0);
         write(out);
-        let sealed = self
-            .fits(out.len() - start - ahead)
-            .and_then(|()| match &self.kind {
-                Kind::Raw => Ok(()),
-                Kind::Delimited(delimiter) => delimiter.seal(out, start),
-                Kind::Counted(header) => header.seal(out, start),
-            });
+        let sealed = self.seal(out, start, open);
         if sealed.is_err() {
             out.truncate(start);
         }
         sealed
     }
 
+    /// Makes a frame of the message that lies in `out` behind `open` bytes at `start`.
+    fn seal(&self, out: &mut Vec<u8>, start: usize, open: usize) -> Result<(), Unencodable> {
+        let len = (out.len() - start - open) as u64;
+        match &self.kind {
+            Kind::Raw => {}
+            Kind::Delimited(delimiter) => {
+                self.limits.permit(0, len)?;
+                delimiter.seal(out, start)?;
+            }
+            Kind::Fixed(size) => fixed::permit(*size, &out[start..])?,
+            Kind::Counted(Header::Length(field)) if field.off == 0 => {
+                self.limits.permit(0, len)?;
+                field.patch(&mut out[start..])?;
+            }
+            Kind::Counted(header) => header.seal(self.limits, out, start)?,
+            Kind::Stuffed(stuffing) => {
+                self.limits.permit(0, len)?;
+                let message = out.split_off(start);
+                stuffing.encode(&message, out)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Appends what goes ahead of a body of `body` bytes that the caller sends piecemeal; after
     /// the body comes [`encode_tail`](Self::encode_tail).
     ///
-    /// `header` is the message's own part ahead of the body, as [`Step::Head`] gives it.
+    /// `header` is the message's own part ahead of the body, as [`Step::Head`] gives it. Short
+    /// bodies may be sent so too; the receiver decides by its own limits what it holds.
     pub fn encode_head(
         &self,
         header: &[u8],
@@ -133,50 +205,33 @@ impl Framing {
         let Kind::Counted(rule) = &self.kind else {
             return Err(Unencodable::NotStreamed);
         };
-        if header.len() as u64 > self.limits.max {
-            return Err(Unencodable::TooLong {
-                len: header.len() as u64,
-                limit: self.limits.max,
-            });
-        }
-        if body > self.limits.last() {
-            return Err(Unencodable::TooLong {
-                len: body,
-                limit: self.limits.last(),
-            });
-        }
-        rule.encode_head(header, body, out)
+        rule.encode_head(self.limits, header, body, out)
     }
 
     /// Appends what follows a streamed body.
     pub fn encode_tail(&self, out: &mut Vec<u8>) {
         if let Kind::Counted(rule) = &self.kind {
-            out.extend(rule.tail());
+            out.extend_from_slice(rule.tail());
         }
     }
 
     /// Whether the bytes of this frame in `src` are exactly those that `encode` writes for its
     /// message, so that an echo may pass them on as they came.
+    ///
+    /// Most framings write a message in one way only and always say yes; `crlf`, `content-length`
+    /// and `cobs` read other spellings too.
     #[inline]
     pub fn is_canonical(&self, src: &[u8], step: &Step) -> bool {
         let Step::Frame { payload, used, .. } = step else {
             return false;
         };
         match &self.kind {
-            Kind::Delimited(Delimiter::Crlf) => *used == payload.end + 2 && *used <= src.len(),
-            _ => true,
+            Kind::Delimited(Delimiter::Crlf) => *used == payload.end + 2,
+            Kind::Counted(Header::ContentLength) => {
+                content_length::is_canonical(&src[..payload.start])
+            }
+            Kind::Stuffed(stuffing) => stuffing.is_canonical(&src[payload.clone()]),
+            Kind::Raw | Kind::Delimited(_) | Kind::Fixed(_) | Kind::Counted(_) => true,
         }
-    }
-
-    #[inline]
-    fn fits(&self, len: usize) -> Result<(), Unencodable> {
-        let limit = self.limits.max.max(self.limits.last());
-        if len as u64 > limit && !self.is_raw() {
-            return Err(Unencodable::TooLong {
-                len: len as u64,
-                limit,
-            });
-        }
-        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::counted::{Awaited, Read};
 use crate::error::{DecodeError, Fault, Unencodable};
-use crate::explain::Evidence;
+use crate::explain::{Evidence, Guess};
 
 /// A length field and what it counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,12 +27,12 @@ impl LengthField {
 
     /// What to add to the announced number to get the bytes that follow it.
     #[inline]
-    fn delta(&self) -> i128 {
+    pub(crate) fn delta(&self) -> i128 {
         i128::from(self.adj) - if self.incl { i128::from(self.width) } else { 0 }
     }
 
     /// The largest number that fits.
-    fn most(&self) -> u64 {
+    pub(crate) fn most(&self) -> u64 {
         let bits = u32::from(self.width) * 8 - u32::from(self.signed);
         u64::MAX >> (64 - bits)
     }
@@ -88,13 +88,29 @@ impl LengthField {
 
     #[cold]
     fn malformed(&self, src: &[u8], at: u64, fault: Fault) -> DecodeError {
-        let evidence = Evidence::header(src, self.off + self.width());
+        let evidence = Evidence::header(&src[..self.off + self.width()], None);
         DecodeError::Malformed {
             at,
             byte: at + self.off as u64,
             fault,
             evidence,
         }
+    }
+
+    /// What the peer would mean if it sent its length the other way round, where that is a
+    /// message that `limit` allows.
+    pub(crate) fn otherwise(&self, header: &[u8], limit: u64) -> Option<Guess> {
+        let swapped = Self {
+            little: !self.little,
+            ..*self
+        };
+        let number = swapped.number(&header[self.off..]);
+        let body = u64::try_from(i128::from(number) + self.delta()).ok()?;
+        let plausible = self.width > 1 && number <= self.most() && (1..=limit).contains(&body);
+        plausible.then(|| Guess::OtherOrder {
+            number,
+            name: swapped.name().to_owned(),
+        })
     }
 
     /// The number to announce for a message of which `body` bytes follow the length.
@@ -127,66 +143,98 @@ impl LengthField {
         }
     }
 
-    /// The bytes ahead of the length, and the rest.
+    /// How many bytes of `message` go ahead of the length.
     #[inline]
-    fn split<'a>(&self, message: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), Unencodable> {
-        let (len, least) = (message.len() as u64, self.off as u64);
-        message
-            .split_at_checked(self.off)
-            .ok_or(Unencodable::TooShort { len, least })
-    }
-
-    #[inline]
-    pub(crate) fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), Unencodable> {
-        let (ahead, body) = self.split(message)?;
-        let number = self.announce(body.len() as u64)?;
-        out.reserve(message.len() + self.width());
-        out.extend_from_slice(ahead);
-        self.put(number, out);
-        out.extend_from_slice(body);
-        Ok(())
-    }
-
-    pub(crate) fn encode_head(
-        &self,
-        ahead: &[u8],
-        body: u64,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Unencodable> {
-        if ahead.len() != self.off {
-            return Err(Unencodable::WrongSize {
-                len: ahead.len() as u64,
-                size: self.off as u64,
-            });
+    pub(crate) fn own(&self, message: &[u8]) -> Result<usize, Unencodable> {
+        if message.len() >= self.off {
+            return Ok(self.off);
         }
+        Err(Unencodable::TooShort {
+            len: message.len() as u64,
+            least: self.off as u64,
+        })
+    }
+
+    /// Whether these are all bytes that go ahead of the length.
+    pub(crate) fn permit_own(&self, ahead: &[u8]) -> Result<(), Unencodable> {
+        if ahead.len() == self.off {
+            return Ok(());
+        }
+        Err(Unencodable::WrongSize {
+            len: ahead.len() as u64,
+            size: self.off as u64,
+        })
+    }
+
+    /// Appends the length that announces `body` bytes.
+    #[inline]
+    pub(crate) fn put(&self, body: u64, out: &mut Vec<u8>) -> Result<(), Unencodable> {
         let number = self.announce(body)?;
-        out.extend_from_slice(ahead);
-        self.put(number, out);
+        out.extend_from_slice(&self.bytes(number)[..self.width()]);
         Ok(())
     }
 
-    /// Announces the message in `frame`, which stands behind `width` reserved bytes.
-    pub(crate) fn seal(&self, frame: &mut [u8]) -> Result<(), Unencodable> {
+    /// Writes the length of what follows into the first bytes of `frame`, which wait for it.
+    /// Nothing goes ahead of it.
+    pub(crate) fn patch(&self, frame: &mut [u8]) -> Result<(), Unencodable> {
         let width = self.width();
-        let (_, body) = self.split(&frame[width..])?;
-        let number = self.announce(body.len() as u64)?;
-        frame.copy_within(width..width + self.off, 0);
-        frame[self.off..self.off + width].copy_from_slice(&self.field(number)[..width]);
+        let number = self.announce((frame.len() - width) as u64)?;
+        frame[..width].copy_from_slice(&self.bytes(number)[..width]);
         Ok(())
     }
 
+    /// The field, in the first `width` bytes.
     #[inline]
-    fn put(&self, number: u64, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.field(number)[..self.width()]);
-    }
-
-    /// The field in the first `width` bytes.
-    #[inline]
-    fn field(&self, number: u64) -> [u8; 8] {
+    fn bytes(&self, number: u64) -> [u8; 8] {
         if self.little {
             number.to_le_bytes()
         } else {
             (number << (64 - 8 * u32::from(self.width))).to_be_bytes()
         }
     }
+
+    /// What the field is called in a spec text.
+    pub(crate) fn name(&self) -> &'static str {
+        NAMES
+            .iter()
+            .find(|(_, width, little, signed)| {
+                (*width, *little, *signed) == (self.width, self.little, self.signed)
+            })
+            .map_or("", |(name, ..)| name)
+    }
+
+    /// The plain field of that name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        let (_, width, little, signed) = *NAMES.iter().find(|row| row.0 == name)?;
+        Some(Self {
+            width,
+            little,
+            signed,
+            incl: false,
+            off: 0,
+            adj: 0,
+        })
+    }
 }
+
+/// Name, width, whether it is little-endian, whether it is signed. A single byte has no order.
+const NAMES: [(&str, u8, bool, bool); 18] = [
+    ("u8", 1, false, false),
+    ("u16be", 2, false, false),
+    ("u16le", 2, true, false),
+    ("u24be", 3, false, false),
+    ("u24le", 3, true, false),
+    ("u32be", 4, false, false),
+    ("u32le", 4, true, false),
+    ("u64be", 8, false, false),
+    ("u64le", 8, true, false),
+    ("i8", 1, false, true),
+    ("i16be", 2, false, true),
+    ("i16le", 2, true, true),
+    ("i24be", 3, false, true),
+    ("i24le", 3, true, true),
+    ("i32be", 4, false, true),
+    ("i32le", 4, true, true),
+    ("i64be", 8, false, true),
+    ("i64le", 8, true, true),
+];

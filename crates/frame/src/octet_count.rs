@@ -1,0 +1,48 @@
+//! `octet-count`: `5 hello`, as syslog travels over TCP and TLS.
+//!
+//! Source: RFC 6587, section 3.4.1: `MSG-LEN SP SYSLOG-MSG`, and MSG-LEN begins with a digit other
+//! than 0, so that there is no empty message.
+
+use crate::counted::{Awaited, Read, malformed};
+use crate::decimal;
+use crate::error::{DecodeError, Fault};
+
+const FIRST: &str = "a digit from 1 to 9";
+
+pub(crate) fn read(src: &[u8], at: u64) -> Result<Read, DecodeError> {
+    if src.first() == Some(&b'0') {
+        return Err(malformed(
+            src,
+            at,
+            0,
+            Fault::Misplaced {
+                found: b'0',
+                allowed: FIRST,
+            },
+        ));
+    }
+    match decimal::read(src, FIRST).map_err(|(i, fault)| malformed(src, at, i, fault))? {
+        None => Ok(Read::More {
+            at_least: if src.is_empty() { 2 } else { 1 },
+            seen: 0,
+        }),
+        Some((number, digits)) if src[digits] == b' ' => Ok(Read::Whole(Awaited {
+            announced: number,
+            own: 0..0,
+            start: digits + 1,
+            body: number,
+        })),
+        Some((_, digits)) => {
+            let fault = Fault::Misplaced {
+                found: src[digits],
+                allowed: "a digit or a space",
+            };
+            Err(malformed(src, at, digits, fault))
+        }
+    }
+}
+
+pub(crate) fn put(number: u64, out: &mut Vec<u8>) {
+    decimal::put(number, out);
+    out.push(b' ');
+}
