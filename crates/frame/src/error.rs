@@ -11,7 +11,9 @@ use crate::explain::Evidence;
 pub enum Blame {
     /// Whoever called us, or typed the framing.
     Caller,
-    /// The other end, or what lies between.
+    /// What lies between the two ends. No framing can tell; the rooms above can.
+    Path,
+    /// The other end.
     Peer,
 }
 
