@@ -1,5 +1,6 @@
 //! What a verb needs from the run it is part of.
 
+use sockeye_net::{Families, Net};
 use sockeye_trace::Recorder;
 
 use crate::catalogue::Lang;
@@ -10,15 +11,22 @@ use crate::ui::Ui;
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
     pub(crate) ui: Ui,
-    pub(crate) recorder: Recorder,
+    /// What listening and connecting need: `-4`, `-6`, inherited sockets, the recorder.
+    pub(crate) net: Net,
     pub(crate) global: Global,
 }
 
 impl Context {
     pub(crate) fn new(global: Global, lang: Lang) -> Self {
+        let mut net = Net::new(Recorder::new()).with_environment();
+        net.families = match (global.ipv4, global.ipv6) {
+            (true, _) => Families::V4,
+            (_, true) => Families::V6,
+            _ => Families::Any,
+        };
         Self {
             ui: Ui::new(lang),
-            recorder: Recorder::new(),
+            net,
             global,
         }
     }

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::io;
 
+use sockeye_frame::{Blame, DecodeError, SpecError, Unencodable};
+use sockeye_net::{EndpointError, NetError, OptionError};
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -111,10 +114,24 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     if cause.is::<Usage>() {
         return Some(Exit::Usage);
     }
-    if cause.is::<CheckFailed>() {
+    if cause.is::<CheckFailed>() || cause.is::<DecodeError>() || cause.is::<Unencodable>() {
         return Some(Exit::Check);
     }
+    if cause.is::<EndpointError>() || cause.is::<OptionError>() || cause.is::<SpecError>() {
+        return Some(Exit::Usage);
+    }
+    if let Some(error) = cause.downcast_ref() {
+        return Some(of_net(error));
+    }
     cause.downcast_ref::<io::Error>().map(of_io)
+}
+
+fn of_net(error: &NetError) -> Exit {
+    match error.blame() {
+        _ if error.is_timeout() => Exit::Timeout,
+        Blame::Caller => Exit::Usage,
+        Blame::Path | Blame::Peer => Exit::Network,
+    }
 }
 
 fn of_io(error: &io::Error) -> Exit {

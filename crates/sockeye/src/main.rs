@@ -4,7 +4,14 @@
 
 mod catalogue;
 mod cli;
+mod config;
 mod context;
+mod journal;
+mod runtime_dir;
+mod signals;
+mod supervisor;
+mod values;
+mod words;
 
 mod exit;
 

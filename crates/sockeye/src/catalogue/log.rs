@@ -34,5 +34,27 @@ texts! {
     BYTES: "{n} bytes", "{n} 字节";
     MESSAGES_ONE: "{n} message", "{n} 条消息";
     MESSAGES: "{n} messages", "{n} 条消息";
+    OPTIONS: "Options, for -o NAME=VALUE and for an endpoint's query (ENDPOINT?NAME=VALUE); with the endpoints that take them",
+        "选项：用于 -o 名称=值，或端点后的 ?名称=值；附适用的端点";
+    SERVES: "sockeye serves", "sockeye 正在提供";
+    TRY: "Try, from another terminal", "在另一个终端里试试";
+    BUILT_IN: "These are the defaults; docs/config.md shows how to write a sockeye.toml. Ctrl-C ends it.",
+        "以上是默认服务；如何写 sockeye.toml 见 docs/config.md。按 Ctrl-C 结束。";
+    FROM_CONFIG: "From {path}; a SIGHUP reads it again. Ctrl-C ends it.",
+        "来自 {path}；发送 SIGHUP 重新读取。按 Ctrl-C 结束。";
+    DOES_ECHO: "answers with what it got", "原样返回收到的内容";
+    DOES_UPPER: "answers in upper case", "转成大写返回";
+    DOES_REPLY: "answers with its text", "用固定格式回答";
+    DOES_DISCARD: "takes everything, says nothing", "全部收下，不作回答";
+    DOES_PRINT: "prints what it gets", "打印收到的内容";
+    DOES_CHARGEN: "sends text without end", "不停地发送文本";
+    DOES_DAYTIME: "says what time it is", "报告当前时间";
+    DOES_HUB: "what one says all others hear", "一人发言，其他人都能听到";
+    DOES_RELAY: "passes everything on", "转发一切";
+    TRY_DIAL: "type a line, read it in upper case", "输入一行，看它变成大写";
+    TRY_PYTHON: "Python's socket module", "Python 的 socket 模块";
+    TRY_NCAT: "netcat", "netcat（ncat）";
+    TRY_SOCAT_UDP: "a datagram", "一个数据报";
+    TRY_SOCAT_UNIX: "a Unix socket", "Unix 套接字";
     TRY_HELP: "try {command}", "用法见 {command}";
 }

@@ -45,8 +45,9 @@ pub(crate) struct Shown {
 }
 
 impl Shown {
-    /// Decodes by `encoding`, keeps what cannot be decoded as escapes, escapes what is not safe.
-    pub(crate) fn new(bytes: &[u8], encoding: &'static Encoding) -> Self {
+    /// Decodes by `encoding`; bytes that cannot be decoded become escapes, and what is not safe too,
+    /// unless `ansi` lets it through.
+    pub(crate) fn new(bytes: &[u8], encoding: &'static Encoding, ansi: bool) -> Self {
         let mut decoder = encoding.new_decoder_without_bom_handling();
         let (mut text, mut undecodable) = (String::new(), 0);
         let mut rest = bytes;
@@ -56,7 +57,11 @@ impl Shown {
             let mut piece = String::with_capacity(room.unwrap_or(rest.len() * 3 + 16));
             let (result, used) =
                 decoder.decode_to_string_without_replacement(rest, &mut piece, true);
-            text.push_str(&escape(&piece));
+            text.push_str(&if ansi {
+                Cow::Borrowed(&piece[..])
+            } else {
+                escape(&piece)
+            });
             let encoding_rs::DecoderResult::Malformed(bad, after) = result else {
                 break;
             };
@@ -97,7 +102,7 @@ mod tests {
                 text: text.into(),
                 undecodable,
             };
-            assert_eq!(Shown::new(bytes, encoding), expected, "{bytes:x?}");
+            assert_eq!(Shown::new(bytes, encoding, false), expected, "{bytes:x?}");
         };
         check(b"hello", UTF_8, "hello", 0);
         check("你好".as_bytes(), UTF_8, "你好", 0);
@@ -111,5 +116,6 @@ mod tests {
         );
         check(b"\xff\xfe\x1b", UTF_8, "\\xff\\xfe\\x1b", 2);
         check(b"", UTF_8, "", 0);
+        assert_eq!(Shown::new(b"\x1b[1m", UTF_8, true).text, "\x1b[1m");
     }
 }

@@ -1,12 +1,16 @@
 //! The one place that writes to the terminal.
 
 mod escape;
+mod table;
 mod terminal;
 
 use std::io::{self, Write};
 
-pub(crate) use escape::escape;
+pub(crate) use escape::{Shown, escape};
+pub(crate) use table::Table;
 pub(crate) use terminal::{Colour, paint};
+
+use sockeye_net::NetError;
 
 use crate::catalogue::Lang;
 use crate::exit::StdoutClosed;
@@ -29,13 +33,21 @@ impl Ui {
 
     /// Says why the run failed: one line, the causes joined by `: `.
     pub(crate) fn error(self, error: &anyhow::Error) {
-        self.complain(&format!("{error:#}"));
+        let hint = error
+            .chain()
+            .find_map(|cause| cause.downcast_ref::<NetError>()?.hint());
+        match hint {
+            Some(hint) => self.complain(&format!("{error:#}; {hint}")),
+            None => self.complain(&format!("{error:#}")),
+        }
     }
 
     /// Writes `sockeye: …` to standard error. Nothing can be done when that fails.
     pub(crate) fn complain(self, what: &str) {
         let name = paint("sockeye:", Colour::Red, self.colour);
-        let _ = writeln!(io::stderr().lock(), "{name} {}", escape(what));
+        // Only the errors of a config have several lines: the place and the caret under it.
+        let what: Vec<_> = what.lines().map(escape).collect();
+        let _ = writeln!(io::stderr().lock(), "{name} {}", what.join("\n"));
     }
 }
 

@@ -3,7 +3,7 @@
 
 mod completions;
 mod man;
-mod serve;
+pub(crate) mod serve;
 
 use clap::Subcommand;
 
@@ -13,7 +13,7 @@ use crate::exit::Exit;
 /// What to do.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Verb {
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     Completions(completions::Completions),
     Man(man::Man),
 }

@@ -1,0 +1,188 @@
+//! Events as lines for people: time, peer, what happened.
+
+use encoding_rs::Encoding;
+use sockeye_net::Errno;
+use sockeye_trace::{Closing, Event, Kind, Time};
+
+use super::View;
+use super::names::Names;
+use crate::catalogue::{self as say, Lang, Text};
+use crate::ui::{Colour, Shown, Ui, escape, paint};
+
+/// How log lines are drawn.
+#[derive(Debug)]
+pub(super) struct Log {
+    lang: Lang,
+    colour: bool,
+    ansi: bool,
+    verbose: bool,
+    encoding: &'static Encoding,
+    zone: jiff::tz::TimeZone,
+}
+
+impl Log {
+    pub(super) fn new(ui: Ui, view: &View) -> Self {
+        Self {
+            lang: ui.lang,
+            colour: ui.colour,
+            ansi: view.ansi,
+            verbose: view.verbose,
+            encoding: view.encoding,
+            zone: jiff::tz::TimeZone::system(),
+        }
+    }
+
+    /// The line for an event, if it deserves one.
+    pub(super) fn event(&self, event: &Event, payload: &[u8], names: &Names) -> Option<String> {
+        let what = self.what(event, payload, names)?;
+        let ends = names.ends(event.conn());
+        let peer = match (ends, event.kind()) {
+            (Some(ends), _) => ends.peer.clone(),
+            (None, Kind::Refused) => first_line(payload).0,
+            (None, _) if event.conn().number() == 0 => String::new(),
+            (None, _) => format!("#{}", event.conn().number()),
+        };
+        Some(self.line(event.time, &peer, &what))
+    }
+
+    /// The line for something we say ourselves; a `page` has lines of its own and stays as it is.
+    pub(super) fn notice(&self, time: Time, text: &str, page: bool) -> String {
+        if page {
+            format!("{text}\n")
+        } else {
+            self.line(time, "", text)
+        }
+    }
+
+    fn line(&self, time: Time, peer: &str, what: &str) -> String {
+        let time = paint(&self.clock(time), Colour::Dim, self.colour);
+        if peer.is_empty() {
+            return format!("{time}  {what}\n");
+        }
+        let peer = paint(&escape(peer), Colour::Cyan, self.colour);
+        format!("{time}  {peer}  {what}\n")
+    }
+
+    /// The wall clock here, to the millisecond.
+    fn clock(&self, time: Time) -> String {
+        let stamp = jiff::Timestamp::from_nanosecond(time.as_nanos().into()).unwrap_or_default();
+        let here = stamp.to_zoned(self.zone.clone());
+        let millis = here.millisecond();
+        format!("{}.{millis:03}", here.strftime("%Y-%m-%d %H:%M:%S"))
+    }
+
+    fn what(&self, event: &Event, payload: &[u8], names: &Names) -> Option<String> {
+        let lang = self.lang;
+        let local = || names.ends(event.conn()).map_or("", |ends| &ends.local);
+        let error = || text_of(payload);
+        let text = match event.kind() {
+            Kind::Accepted => say::ACCEPTED.fill(lang, &[("local", &local())]),
+            Kind::Connected => say::CONNECTED.fill(lang, &[("local", &local())]),
+            Kind::SessionOpened => say::SESSION.fill(lang, &[("local", &local())]),
+            Kind::Read | Kind::Write => self.call(event, payload),
+            Kind::PeerClosed if self.verbose => say::PEER_CLOSED.get(lang).to_owned(),
+            Kind::Closed => self.closed(&Closing::from_payload(payload)),
+            Kind::Refused => say::REFUSED.fill(lang, &[("limit", &first_line(payload).1)]),
+            Kind::BadFrame => say::BAD_FRAME.fill(lang, &[("error", &error())]),
+            Kind::Truncated => {
+                say::TRUNCATED.fill(lang, &[("got", &event.result), ("of", &event.asked)])
+            }
+            Kind::Dropped => say::DROPPED.fill(lang, &[("error", &error())]),
+            Kind::AcceptPaused => say::ACCEPT_PAUSED.fill(lang, &[("error", &errno(event))]),
+            Kind::AcceptResumed => say::ACCEPT_RESUMED.get(lang).to_owned(),
+            _ => return None,
+        };
+        Some(text)
+    }
+
+    /// A read or a write with its bytes, as `--show` wants them.
+    fn call(&self, event: &Event, payload: &[u8]) -> String {
+        let lang = self.lang;
+        let read = event.kind() == Kind::Read;
+        let Ok(bytes) = u32::try_from(event.result) else {
+            let text = if read {
+                say::READ_FAILED
+            } else {
+                say::WRITE_FAILED
+            };
+            return text.fill(lang, &[("error", &errno(event))]);
+        };
+        if bytes == 0 {
+            return if read {
+                say::READ_EMPTY
+            } else {
+                say::WROTE_EMPTY
+            }
+            .get(lang)
+            .to_owned();
+        }
+        let size = counted(bytes.into(), say::BYTES_ONE, say::BYTES, lang);
+        let text = self.shown(payload, bytes as usize);
+        match event.kind() {
+            Kind::Read => say::READ.fill(lang, &[("bytes", &size), ("text", &text)]),
+            _ if bytes < event.asked => say::WROTE_PART.fill(
+                lang,
+                &[("bytes", &size), ("asked", &event.asked), ("text", &text)],
+            ),
+            _ => say::WROTE.fill(lang, &[("bytes", &size), ("text", &text)]),
+        }
+    }
+
+    fn shown(&self, payload: &[u8], bytes: usize) -> String {
+        let Shown {
+            mut text,
+            undecodable,
+        } = Shown::new(payload, self.encoding, self.ansi);
+        if payload.len() < bytes {
+            text.push_str(&say::CUT.fill(self.lang, &[("more", &(bytes - payload.len()))]));
+        }
+        if undecodable > 0 {
+            text.push(' ');
+            text.push_str(&say::UNDECODABLE.fill(self.lang, &[("count", &undecodable)]));
+        }
+        text
+    }
+
+    fn closed(&self, closing: &Closing) -> String {
+        let bytes = |count| counted(count, say::BYTES_ONE, say::BYTES, self.lang);
+        let messages = |count| counted(count, say::MESSAGES_ONE, say::MESSAGES, self.lang);
+        let reason = escape(&closing.reason);
+        let text = if reason.is_empty() {
+            say::CLOSED
+        } else {
+            say::CLOSED_WITH_REASON
+        };
+        text.fill(
+            self.lang,
+            &[
+                ("reason", &reason),
+                ("read_bytes", &bytes(closing.read_bytes)),
+                ("read_messages", &messages(closing.read_messages)),
+                ("written_bytes", &bytes(closing.written_bytes)),
+                ("written_messages", &messages(closing.written_messages)),
+            ],
+        )
+    }
+}
+
+/// A number with its noun.
+fn counted(n: u64, one: Text, many: Text, lang: Lang) -> String {
+    if n == 1 { one } else { many }.fill(lang, &[("n", &n)])
+}
+
+/// The kernel's error in an event that carries minus an errno.
+pub(super) fn errno(event: &Event) -> Errno {
+    Errno::new(event.result.saturating_neg())
+}
+
+/// A payload that is text of ours about a peer: safe to print.
+fn text_of(payload: &[u8]) -> String {
+    escape(&String::from_utf8_lossy(payload)).into_owned()
+}
+
+/// A payload of two lines.
+pub(super) fn first_line(payload: &[u8]) -> (String, String) {
+    let text = String::from_utf8_lossy(payload);
+    let (first, second) = text.split_once('\n').unwrap_or((&text, ""));
+    (escape(first).into_owned(), escape(second).into_owned())
+}
