@@ -150,6 +150,34 @@ fn port_hint(text: &str) -> String {
     }
 }
 
+/// Reads `T` from one word, or from two where the first lacks the port that the second is.
+pub(super) fn from_words<T: FromStr<Err = EndpointError>>(
+    words: &[impl AsRef<str>],
+) -> Result<(T, usize), EndpointError> {
+    let [first, rest @ ..] = words else {
+        return Err(EndpointError::Empty);
+    };
+    let first = first.as_ref();
+    let error = match first.parse() {
+        Ok(read) => return Ok((read, 1)),
+        Err(error) => error,
+    };
+    let lacks_port = matches!(
+        error,
+        EndpointError::NoPort { .. } | EndpointError::NeedsBrackets { .. }
+    );
+    let port = rest
+        .first()
+        .map(AsRef::as_ref)
+        .filter(|port| lacks_port && port.starts_with(|c: char| c.is_ascii_digit()));
+    let Some(port) = port else { return Err(error) };
+    let joined = match first.split_once("://") {
+        Some((scheme, host)) => format!("{scheme}://{}:{port}", bracketed(host)),
+        None => format!("{}:{port}", bracketed(first)),
+    };
+    joined.parse().map(|read| (read, 2))
+}
+
 /// The host as it stands before a port.
 pub(super) fn bracketed(host: &str) -> String {
     if host.contains(':') && !host.starts_with('[') {

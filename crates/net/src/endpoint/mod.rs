@@ -172,6 +172,14 @@ impl From<Place> for Endpoint {
     }
 }
 
+impl Endpoint {
+    /// Reads an endpoint from the front of a command's words: one of them, or two where they are
+    /// `host 80`, as users of nc type it. Returns how many words were taken.
+    pub fn from_words(words: &[impl AsRef<str>]) -> Result<(Self, usize), EndpointError> {
+        host::from_words(words)
+    }
+}
+
 impl FromStr for Endpoint {
     type Err = EndpointError;
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::error::{EndpointError, shown};
-use super::host::{host_before_port, port_number, split_port};
+use super::host::{from_words, host_before_port, port_number, split_port};
 use super::{Endpoint, Host, HostPort, Place, Scheme, split_scheme};
 use crate::options::Settings;
 
@@ -34,6 +34,11 @@ impl PortRange {
                 settings: self.settings.clone(),
             }
         })
+    }
+
+    /// Reads a range from the front of a command's words, as [`Endpoint::from_words`] does.
+    pub fn from_words(words: &[impl AsRef<str>]) -> Result<(Self, usize), EndpointError> {
+        from_words(words)
     }
 
     /// How many ports; never none.

@@ -230,6 +230,34 @@ fn ranges_of_ports_are_for_checks() {
 }
 
 #[test]
+fn two_words_may_be_a_host_and_a_port() {
+    let read = |words: &[&str]| {
+        Endpoint::from_words(words).map(|(endpoint, used)| (endpoint.to_string(), used))
+    };
+    assert_eq!(read(&["host", "80"]), Ok(("tcp://host:80".into(), 2)));
+    assert_eq!(
+        read(&["host", "80?nodelay=0", "x"]),
+        Ok(("tcp://host:80?nodelay=0".into(), 2))
+    );
+    assert_eq!(read(&["::1", "80"]), Ok(("tcp://[::1]:80".into(), 2)));
+    assert_eq!(read(&["udp://host", "80"]), Ok(("udp://host:80".into(), 2)));
+    assert_eq!(read(&["host:80", "81"]), Ok(("tcp://host:80".into(), 1)));
+    assert_eq!(read(&["unix:/x", "81"]), Ok(("unix:/x".into(), 1)));
+    assert!(matches!(
+        read(&["host", "hello"]),
+        Err(EndpointError::NoPort { .. })
+    ));
+    assert!(matches!(
+        read(&["host", "80x"]),
+        Err(EndpointError::BadPort { .. })
+    ));
+    assert!(matches!(read(&["host"]), Err(EndpointError::NoPort { .. })));
+    assert_eq!(read(&[]), Err(EndpointError::Empty));
+    let (range, used) = PortRange::from_words(&["::1", "20-25"]).unwrap();
+    assert_eq!((range.to_string(), used), ("tcp://[::1]:20-25".into(), 2));
+}
+
+#[test]
 fn hosts_are_what_they_say() {
     let host = |text: &str| match parse(text).place {
         Place::Tcp(place) => place.host,
