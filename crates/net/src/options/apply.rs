@@ -96,10 +96,6 @@ fn set(target: Target<'_>, setting: &Setting) -> Result<(), OptionError> {
     }
     access::set(target, spec, setting.value()).map_err(|source| OptionError::Refused {
         setting: setting.to_string(),
-        source: errno(&source),
+        source: source.into(),
     })
-}
-
-fn errno(error: &io::Error) -> rustix::io::Errno {
-    rustix::io::Errno::from_io_error(error).unwrap_or(rustix::io::Errno::IO)
 }

@@ -1,7 +1,8 @@
 //! Why an option cannot be had.
 
-use rustix::io::Errno;
 use thiserror::Error;
+
+use crate::errno::Errno;
 
 /// Why an option cannot be had: which, what was read, what is allowed; one line.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
