@@ -13,6 +13,7 @@ mod error;
 mod exec;
 mod eyeballs;
 mod fd;
+mod framed;
 mod half;
 mod holder;
 mod link;
@@ -39,6 +40,7 @@ pub use endpoint::{
 pub use errno::{Errno, errno_name};
 pub use error::{NetError, Operation};
 pub use eyeballs::Attempt;
+pub use framed::{Arrival, Framed, Incoming, LinkError, Outgoing};
 pub use half::{ReadHalf, WriteHalf};
 pub use holder::Holder;
 pub use link::{Link, Listener};
