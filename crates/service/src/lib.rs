@@ -1,1 +1,18 @@
-//! Placeholder.
+//! Services and the server that runs them.
+//!
+//! A [`Responder`] answers messages and never sees a socket; the server runs it over streams and
+//! datagrams alike, in batches. A conversation owns its link.
+
+mod bounded;
+mod dialogue;
+mod out;
+pub mod reply;
+mod responder;
+mod server;
+
+pub use out::Out;
+pub use responder::{Arrival, Peer, Responder, Responders};
+pub use server::{
+    Cidr, CidrError, Control, DRAIN_TIMEOUT, Entrance, FRAME_TIMEOUT, LINGER_BYTES, LINGER_TIMEOUT,
+    MAX_CONNECTIONS, Options, ServeError, Server, Service, Summary,
+};

@@ -10,7 +10,7 @@ mod batch;
 mod control;
 mod gro;
 mod guard;
-pub(crate) mod mmsg;
+mod mmsg;
 mod sessions;
 mod socket;
 

@@ -1,0 +1,553 @@
+//! The stream driver: one hand-written future a connection.
+//!
+//! A poll borrows the thread's buffers, reads what is there, answers it into one batch, and writes
+//! that at once, before it waits for anything. Only what is left over (the beginning of a frame,
+//! output that the kernel did not take) is copied into the connection, which therefore holds no
+//! buffer while it is idle. While output waits, nothing is read: that is the backpressure.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use sockeye_frame::DecodeError;
+use sockeye_net::ByteLink;
+use sockeye_trace::{Closing, ConnId, Event, Kind};
+use tokio::time::Instant;
+
+use super::census::{Place, Stage};
+use super::host::Host;
+use super::lent::{Lent, Pending, READ, lend};
+use super::options::{LINGER_BYTES, LINGER_TIMEOUT, Options};
+use super::pause::Pause;
+use super::reason::Reason;
+use super::timer::{Timer, after};
+use crate::dialogue::{Dialogue, Stop};
+use crate::out::Outbox;
+
+/// Bytes that one poll moves before others get their turn.
+const TURN: u64 = 1024 * 1024;
+
+/// The beginning of a frame is put in front of the next read up to this size: copying it is cheaper
+/// than a second buffer. Beyond it the frame grows in the connection, so that a frame that drips in
+/// is not copied again and again.
+const FRONT: usize = 4096;
+
+/// What the driver needs of a connection.
+pub(crate) trait Stream: Unpin {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>>;
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+    /// Bytes read and written so far.
+    fn moved(&self) -> (u64, u64);
+    fn conn(&self) -> ConnId;
+}
+
+/// One connection with the responder that answers it.
+pub(crate) struct StreamDriver<S: Stream> {
+    link: S,
+    dialogue: Dialogue,
+    host: Arc<Host>,
+    options: Arc<Options>,
+    place: Place,
+    phase: Phase,
+    /// Something was pushed since the responder was last told that all is sent.
+    pushed: bool,
+    /// The peer has sent its last byte.
+    peer_done: bool,
+    /// `rest` may hold whole frames: the batch was full.
+    stalled: bool,
+    /// What was read and not taken.
+    rest: Vec<u8>,
+    pending: Pending,
+    /// Wakes the task for the nearest deadline, if there is any.
+    timer: Timer,
+    /// When anything was last read or written; only kept where an idle limit asks for it.
+    last_used: Option<Instant>,
+    /// Where the frame in `rest` begins, and until when it has to be complete.
+    frame: Option<(u64, Instant)>,
+    pause: Option<Box<Pause>>,
+    reason: Option<Box<Reason>>,
+}
+
+/// Where a connection stands.
+#[derive(Debug)]
+enum Phase {
+    /// The responder does not know of it yet.
+    New,
+    /// Reads and answers.
+    Open,
+    /// The peer has sent its last byte and the responder goes on.
+    HalfClosed,
+    /// What was pushed is still sent; then our direction is shut down.
+    Closing,
+    /// What the peer still sends is thrown away until it closes.
+    Lingering { left: u64, until: Instant },
+}
+
+impl<S: Stream> StreamDriver<S> {
+    pub(crate) fn new(
+        link: S,
+        dialogue: Dialogue,
+        host: Arc<Host>,
+        options: Arc<Options>,
+        place: Place,
+    ) -> Self {
+        let number = link.conn().number();
+        let pause = options.read_pause.clone();
+        Self {
+            pause: pause.map(|range| Box::new(Pause::new(range, options.seed, number))),
+            last_used: options.idle_timeout.map(|_| Instant::now()),
+            link,
+            dialogue,
+            host,
+            options,
+            place,
+            phase: Phase::New,
+            pushed: false,
+            peer_done: false,
+            stalled: false,
+            rest: Vec::new(),
+            pending: Pending::default(),
+            timer: Timer::default(),
+            frame: None,
+            reason: None,
+        }
+    }
+
+    /// Goes on as far as it can without waiting; says why when the connection is over.
+    fn run(
+        &mut self,
+        cx: &mut Context<'_>,
+        lent: &mut Lent,
+        draining: bool,
+    ) -> Poll<io::Result<()>> {
+        let turn_ends = self.bytes_moved() + TURN;
+        loop {
+            // Ahead of everything else: what waits to be written holds reading up.
+            ready!(self.flush(cx))?;
+            if self.bytes_moved() >= turn_ends {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            match self.phase {
+                Phase::New => {
+                    self.phase = Phase::Open;
+                    self.push(cx, lent, Dialogue::open)?;
+                }
+                Phase::Open | Phase::HalfClosed if self.pushed && !draining => {
+                    self.pushed = false;
+                    self.push(cx, lent, Dialogue::drained)?;
+                }
+                Phase::Open if self.stalled => self.resume(cx, &mut lent.outbox)?,
+                Phase::Open => match self.read(cx, lent)? {
+                    Poll::Ready(()) => {}
+                    // Whatever had come is answered, so closing here destroys nothing.
+                    Poll::Pending if draining => {
+                        self.peer_done = true;
+                        self.close(Reason::Drained);
+                    }
+                    Poll::Pending => return Poll::Pending,
+                },
+                // All is sent, and the responder had nothing to add to it.
+                Phase::HalfClosed => self.close(Reason::Peer),
+                Phase::Closing => {
+                    ready!(self.link.poll_flush(cx))?;
+                    if self.peer_done {
+                        return Poll::Ready(Ok(()));
+                    }
+                    ready!(self.link.poll_shutdown(cx))?;
+                    let until = after(Instant::now(), LINGER_TIMEOUT);
+                    self.phase = Phase::Lingering {
+                        left: LINGER_BYTES,
+                        until,
+                    };
+                }
+                Phase::Lingering { .. } if draining => return Poll::Ready(Ok(())),
+                Phase::Lingering { ref mut left, .. } => {
+                    let got = ready!(self.link.poll_read(cx, &mut lent.input))?;
+                    *left = left.saturating_sub(got as u64);
+                    if got == 0 || *left == 0 {
+                        return Poll::Ready(Ok(()));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lets the responder push something that answers no message.
+    fn push(
+        &mut self,
+        cx: &mut Context<'_>,
+        lent: &mut Lent,
+        ask: impl FnOnce(&mut Dialogue, sockeye_trace::Time, &mut Outbox),
+    ) -> io::Result<()> {
+        lent.outbox.clear();
+        ask(
+            &mut self.dialogue,
+            self.host.recorder.now(),
+            &mut lent.outbox,
+        );
+        self.deliver(cx, &mut lent.outbox, &[])
+    }
+
+    /// Reads once and answers what came.
+    fn read(&mut self, cx: &mut Context<'_>, lent: &mut Lent) -> io::Result<Poll<()>> {
+        if self
+            .pause
+            .as_ref()
+            .is_some_and(|pause| pause.until() > Instant::now())
+        {
+            return Ok(Poll::Pending);
+        }
+        let Lent { input, outbox } = lent;
+        let front = if self.rest.len() <= FRONT {
+            self.rest.len()
+        } else {
+            0
+        };
+        let size = self
+            .options
+            .read_size
+            .map_or(READ, |size| (front + size.get()).min(READ));
+        let got = match self.link.poll_read(cx, &mut input[front..size]) {
+            Poll::Pending => return Ok(Poll::Pending),
+            Poll::Ready(got) => got?,
+        };
+        self.touch();
+        if got == 0 {
+            return self.on_end(cx, outbox).map(Poll::Ready);
+        }
+        if let Some(pause) = &mut self.pause {
+            pause.again();
+        }
+        if self.rest.len() > FRONT {
+            self.rest.extend_from_slice(&input[..got]);
+            self.resume(cx, outbox)?;
+        } else {
+            input[..front].copy_from_slice(&self.rest);
+            let src = &input[..front + got];
+            let used = self.digest(cx, src, outbox)?;
+            if used == src.len() {
+                self.rest = Vec::new();
+            } else {
+                self.rest.clear();
+                self.rest.extend_from_slice(&src[used..]);
+            }
+        }
+        Ok(Poll::Ready(()))
+    }
+
+    /// Answers what was read and not taken.
+    fn resume(&mut self, cx: &mut Context<'_>, outbox: &mut Outbox) -> io::Result<()> {
+        let mut src = std::mem::take(&mut self.rest);
+        let used = self.digest(cx, &src, outbox)?;
+        // What is left of a large frame shall not hold the room that the whole one needed.
+        self.rest = if used == 0 {
+            src
+        } else if (src.len() - used) * 2 < src.capacity() {
+            src[used..].to_vec()
+        } else {
+            src.drain(..used);
+            src
+        };
+        Ok(())
+    }
+
+    /// Decodes and answers `src` batch by batch; returns how much of it was taken.
+    fn digest(
+        &mut self,
+        cx: &mut Context<'_>,
+        src: &[u8],
+        outbox: &mut Outbox,
+    ) -> io::Result<usize> {
+        let now = self.host.recorder.now();
+        let mut used = 0;
+        self.stalled = false;
+        loop {
+            let batch = &src[used..];
+            outbox.clear();
+            let taken = self.dialogue.take(now, batch, outbox);
+            used += taken.used;
+            self.deliver(cx, outbox, batch)?;
+            match taken.stop {
+                Stop::Hungry => return Ok(used),
+                Stop::Over => return Ok(src.len()),
+                Stop::Full if self.pending.is_empty() => {}
+                Stop::Full => {
+                    self.stalled = used < src.len();
+                    return Ok(used);
+                }
+                Stop::Bad(error) => {
+                    self.on_bad_frame(error);
+                    if matches!(self.phase, Phase::Closing) {
+                        return Ok(src.len());
+                    }
+                }
+            }
+        }
+    }
+
+    /// The peer has sent its last byte.
+    fn on_end(&mut self, cx: &mut Context<'_>, outbox: &mut Outbox) -> io::Result<()> {
+        self.peer_done = true;
+        self.phase = Phase::HalfClosed;
+        let rest = std::mem::take(&mut self.rest);
+        outbox.clear();
+        let finished = self
+            .dialogue
+            .half_close(self.host.recorder.now(), &rest, outbox);
+        if let Err(error) = finished {
+            self.on_bad_frame(error);
+        }
+        self.deliver(cx, outbox, &rest)
+    }
+
+    fn on_bad_frame(&mut self, error: DecodeError) {
+        if self.host.recorder.is_on() {
+            let event = Event::new(Kind::BadFrame, self.link.conn(), self.host.recorder.now());
+            self.host
+                .recorder
+                .record(event.with_offset(error.at()), error.to_string().as_bytes());
+        }
+        if !error.is_resumable() || matches!(self.phase, Phase::Closing) {
+            self.reason = None;
+            self.close(Reason::BadFrame(error));
+        }
+    }
+
+    /// Writes the batch at once and keeps what the kernel does not take.
+    fn deliver(&mut self, cx: &mut Context<'_>, outbox: &mut Outbox, src: &[u8]) -> io::Result<()> {
+        let bytes = if outbox.forwarded.is_empty() {
+            &outbox.bytes[..]
+        } else {
+            &src[outbox.forwarded.clone()]
+        };
+        self.dialogue.written_messages += outbox.messages;
+        self.pushed |= outbox.messages > 0;
+        let written = self.write(cx, bytes)?;
+        let lent = if written == bytes.len() {
+            self.write(cx, outbox.lent)?
+        } else {
+            0
+        };
+        if written + lent < bytes.len() + outbox.lent.len() {
+            self.pending.keep(&bytes[written..], &outbox.lent[lent..]);
+        }
+        if let Some(ending) = outbox.ending.take() {
+            let reason = Reason::of(ending, self.peer_done);
+            if matches!(reason, Reason::Unsendable(_)) && self.host.recorder.is_on() {
+                let event = Event::new(Kind::Dropped, self.link.conn(), self.host.recorder.now());
+                self.host
+                    .recorder
+                    .record(event, reason.to_string().as_bytes());
+            }
+            self.close(reason);
+        }
+        Ok(())
+    }
+
+    /// Writes as much as the kernel takes without waiting.
+    fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> io::Result<usize> {
+        let mut at = 0;
+        while at < bytes.len() {
+            match self.link.poll_write(cx, &bytes[at..])? {
+                Poll::Ready(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(taken) => at += taken,
+                Poll::Pending => break,
+            }
+            self.touch();
+        }
+        Ok(at)
+    }
+
+    /// Waits until nothing is left to write.
+    fn flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.pending.is_empty() {
+            let taken = ready!(self.link.poll_write(cx, self.pending.front()))?;
+            if taken == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.pending.took(taken);
+            self.touch();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ends the conversation when everything pushed has been sent.
+    fn close(&mut self, reason: Reason) {
+        self.reason.get_or_insert_with(|| Box::new(reason));
+        self.phase = Phase::Closing;
+        self.stalled = false;
+        self.rest = Vec::new();
+    }
+
+    #[inline]
+    fn touch(&mut self) {
+        if let Some(last_used) = &mut self.last_used {
+            *last_used = Instant::now();
+        }
+    }
+
+    fn bytes_moved(&self) -> u64 {
+        let (read, written) = self.link.moved();
+        read + written
+    }
+
+    /// Waits for the nearest limit, if there is one.
+    fn poll_limits(&mut self, cx: &mut Context<'_>) -> Poll<Limit> {
+        let Some((deadline, limit)) = self.next_limit() else {
+            self.timer.clear();
+            return Poll::Pending;
+        };
+        self.timer.poll(cx, deadline).map(|()| limit)
+    }
+
+    fn next_limit(&mut self) -> Option<(Instant, Limit)> {
+        if let Phase::Lingering { until, .. } = self.phase {
+            return Some((until, Limit::Linger));
+        }
+        let limits = [
+            self.pause
+                .as_ref()
+                .map(|pause| (pause.until(), Limit::Pause))
+                .filter(|(until, _)| self.may_read() && *until > Instant::now()),
+            self.frame_limit().map(|deadline| (deadline, Limit::Frame)),
+            self.options
+                .idle_timeout
+                .zip(self.last_used)
+                .map(|(limit, last_used)| (after(last_used, limit), Limit::Idle)),
+        ];
+        limits
+            .into_iter()
+            .flatten()
+            .min_by_key(|(deadline, _)| *deadline)
+    }
+
+    /// Whether reading waits for nothing but the peer.
+    fn may_read(&self) -> bool {
+        matches!(self.phase, Phase::Open) && self.pending.is_empty()
+    }
+
+    /// Until when the frame that was begun has to be complete. Time in which we make the peer wait
+    /// does not count.
+    fn frame_limit(&mut self) -> Option<Instant> {
+        if self.rest.is_empty() || !self.may_read() || self.pause.is_some() {
+            self.frame = None;
+            return None;
+        }
+        let at = self.dialogue.offset();
+        let deadline = match self.frame {
+            Some((begun_at, deadline)) if begun_at == at => deadline,
+            _ => after(Instant::now(), self.options.frame_timeout),
+        };
+        self.frame = Some((at, deadline));
+        Some(deadline)
+    }
+
+    /// What a limit that was reached comes to; `None` if the connection goes on.
+    fn on_limit(&self, limit: Limit) -> Option<Reason> {
+        match limit {
+            Limit::Pause => None,
+            // Why it is closed was said before.
+            Limit::Linger => Some(Reason::Service),
+            Limit::Frame => Some(Reason::SlowFrame(self.options.frame_timeout)),
+            Limit::Idle => self.options.idle_timeout.map(Reason::Idle),
+        }
+    }
+
+    /// The connection is over. The first reason is the one that counts.
+    fn end(&mut self, reason: Reason) -> Poll<()> {
+        self.reason.get_or_insert_with(|| Box::new(reason));
+        Poll::Ready(())
+    }
+}
+
+/// What a connection waits for beside its peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Limit {
+    Pause,
+    Frame,
+    Idle,
+    Linger,
+}
+
+impl<S: Stream> Future for StreamDriver<S> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        loop {
+            let stage = this.place.stage(cx.waker());
+            if stage == Stage::Over {
+                return this.end(Reason::Cut);
+            }
+            match lend(|lent| this.run(cx, lent, stage == Stage::Draining)) {
+                Poll::Ready(Ok(())) => return this.end(Reason::Peer),
+                Poll::Ready(Err(error)) => return this.end(Reason::Broken(error)),
+                Poll::Pending => {}
+            }
+            let limit = ready!(this.poll_limits(cx));
+            if let Some(reason) = this.on_limit(limit) {
+                return this.end(reason);
+            }
+        }
+    }
+}
+
+impl<S: Stream> Drop for StreamDriver<S> {
+    /// A connection ends here, also when its task was thrown away.
+    fn drop(&mut self) {
+        let (read_bytes, written_bytes) = self.link.moved();
+        let Dialogue {
+            read_messages,
+            written_messages,
+            ..
+        } = self.dialogue;
+        self.host.add(
+            (read_bytes, written_bytes),
+            (read_messages, written_messages),
+        );
+        let reason = self.reason.take();
+        self.host.on_closed(self.link.conn(), || Closing {
+            read_bytes,
+            written_bytes,
+            read_messages,
+            written_messages,
+            reason: reason.map_or(Reason::Cut, |reason| *reason).to_string(),
+        });
+    }
+}
+
+impl Stream for ByteLink {
+    #[inline]
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        ByteLink::poll_read(self, cx, buf)
+    }
+
+    #[inline]
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        ByteLink::poll_write(self, cx, bytes)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ByteLink::poll_flush(self, cx)
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ByteLink::poll_shutdown(self, cx)
+    }
+
+    #[inline]
+    fn moved(&self) -> (u64, u64) {
+        (self.read_bytes(), self.written_bytes())
+    }
+
+    fn conn(&self) -> ConnId {
+        ByteLink::conn(self)
+    }
+}
+
+#[cfg(test)]
+mod tests;

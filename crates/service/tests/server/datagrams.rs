@@ -1,0 +1,139 @@
+//! Over datagrams.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use sockeye_service::Options;
+use sockeye_service::reply::{Chargen, Daytime, Echo, Upper};
+use sockeye_trace::Kind;
+use tokio::net::UdpSocket;
+
+use crate::place::{Place, within};
+
+/// A client of the server.
+async fn client(place: &Place) -> UdpSocket {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    socket.connect(place.address()).await.unwrap();
+    socket
+}
+
+async fn receive(socket: &UdpSocket) -> Vec<u8> {
+    let mut buffer = vec![0; 1 << 16];
+    let got = within(socket.recv(&mut buffer)).await.unwrap();
+    buffer[..got].to_vec()
+}
+
+#[tokio::test]
+async fn each_datagram_is_answered_by_one() {
+    let place = Place::udp(Upper::default(), Options::default());
+    let clients = [client(&place).await, client(&place).await];
+    let long = vec![b'x'; 60_000];
+    for socket in &clients {
+        for message in [&b"hi"[..], b"", "grüße".as_bytes(), &long] {
+            socket.send(message).await.unwrap();
+        }
+    }
+    for socket in &clients {
+        let want = [
+            &b"HI"[..],
+            b"",
+            "GRÜSSE".as_bytes(),
+            &long.to_ascii_uppercase(),
+        ];
+        for want in want {
+            assert!(receive(socket).await == want);
+        }
+    }
+    let summary = place.drain().await;
+    assert_eq!(
+        (
+            summary.accepted,
+            summary.read_messages,
+            summary.written_messages
+        ),
+        (2, 8, 8)
+    );
+}
+
+#[tokio::test]
+async fn sessions_open_and_close() {
+    let idle_timeout = Some(Duration::from_millis(20));
+    let mut place = Place::udp(
+        Echo,
+        Options {
+            idle_timeout,
+            ..Options::default()
+        },
+    );
+    let socket = client(&place).await;
+    socket.send(b"x").await.unwrap();
+    receive(&socket).await;
+    assert_eq!(place.until(Kind::Closed, 1).await, ["idle for 20ms"]);
+    assert_eq!(place.until(Kind::SessionOpened, 1).await.len(), 1);
+    place.drain().await;
+}
+
+#[tokio::test]
+async fn the_farewell_ends_a_session_and_once_the_server() {
+    let quit_on = Some(b"exit"[..].into());
+    let place = Place::udp(
+        Upper::default(),
+        Options {
+            quit_on,
+            once: true,
+            ..Options::default()
+        },
+    );
+    let (first, second) = (client(&place).await, client(&place).await);
+    first.send(b"a").await.unwrap();
+    assert_eq!(receive(&first).await, b"A");
+    second.send(b"b").await.unwrap();
+    first.send(b"exit").await.unwrap();
+    assert_eq!(receive(&first).await, b"exit");
+    assert_eq!(place.ended().await.accepted, 1);
+    assert!(
+        second.try_recv(&mut [0; 9]).is_err(),
+        "only one peer is served"
+    );
+}
+
+#[tokio::test]
+async fn daytime_and_chargen_answer_datagrams() {
+    let place = Place::udp(Daytime::default(), Options::default());
+    let socket = client(&place).await;
+    socket.send(b"what is the time, please?").await.unwrap();
+    let text = String::from_utf8(receive(&socket).await).unwrap();
+    assert!(text.contains(", 2") && text.ends_with("\r\n"), "{text:?}");
+    place.drain().await;
+
+    let place = Place::udp(Chargen, Options::default());
+    let socket = client(&place).await;
+    socket.send(&[0; 30]).await.unwrap();
+    assert_eq!(
+        receive(&socket).await,
+        br##" !"#$%&'()*+,-./0123456789:;<="##
+    );
+    place.drain().await;
+}
+
+#[tokio::test]
+async fn peers_from_elsewhere_are_not_answered() {
+    let allow_from = vec!["192.0.2.0/24".parse().unwrap()];
+    let mut place = Place::udp(
+        Echo,
+        Options {
+            allow_from,
+            ..Options::default()
+        },
+    );
+    let socket = client(&place).await;
+    for _ in 0..10 {
+        socket.send(b"x").await.unwrap();
+    }
+    assert_eq!(
+        place.until(Kind::Refused, 1).await.len(),
+        1,
+        "a flood is told of once a second"
+    );
+    assert_eq!(place.drain().await.accepted, 0);
+}

@@ -1,0 +1,5 @@
+//! The server on real sockets, against peers that know nothing of it.
+
+mod datagrams;
+mod place;
+mod streams;
