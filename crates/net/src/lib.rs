@@ -7,6 +7,7 @@ mod blocking;
 mod connect;
 mod context;
 pub mod datagram;
+mod describe;
 pub mod endpoint;
 mod errno;
 mod error;
@@ -32,6 +33,7 @@ mod via;
 pub use activation::Inherited;
 pub use connect::connect;
 pub use context::{Net, PROXY_PASSWORD, Secret};
+pub use describe::{ReportLine, SocketReport, describe, describe_asked};
 pub use endpoint::{
     CommandLine, Endpoint, EndpointError, Host, HostName, HostPort, Interface, Place, PortRange,
     RawPlace, RawProtocol, Scheme, UnixKind, UnixName,

@@ -1,4 +1,4 @@
-//! getsockopt(2) and setsockopt(2) by number, for a table that holds numbers.
+//! getsockopt(2) and setsockopt(2) by number, for a table that holds numbers; and one ioctl(2).
 
 #![allow(unsafe_code)]
 
@@ -24,6 +24,8 @@ pub(crate) unsafe trait Plain: Copy {}
 unsafe impl Plain for c_int {}
 // SAFETY: three integers of four bytes.
 unsafe impl Plain for libc::ucred {}
+// SAFETY: two integers of eight bytes.
+unsafe impl Plain for libc::timeval {}
 // SAFETY: a byte.
 unsafe impl Plain for u8 {}
 // SAFETY: `T` has no padding and an array adds none.
@@ -86,5 +88,23 @@ impl SockOpt {
             (bytes, 1) => Ok(c_int::from(bytes[0])),
             (bytes, _) => Ok(c_int::from_ne_bytes(bytes)),
         }
+    }
+}
+
+/// How many bytes of a socket are not sent, or not acknowledged (`SIOCOUTQ`, tcp(7), udp(7)).
+pub(crate) fn unsent(socket: impl AsFd) -> io::Result<u32> {
+    let mut unsent: c_int = 0;
+    // SAFETY: SIOCOUTQ, which is TIOCOUTQ, writes one `int`.
+    let done = unsafe {
+        libc::ioctl(
+            socket.as_fd().as_raw_fd(),
+            libc::TIOCOUTQ,
+            std::ptr::from_mut(&mut unsent),
+        )
+    };
+    if done == 0 {
+        Ok(unsent.cast_unsigned())
+    } else {
+        Err(io::Error::last_os_error())
     }
 }

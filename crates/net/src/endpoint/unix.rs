@@ -105,8 +105,9 @@ impl UnixName {
 
     /// From what the kernel gave; nothing for a socket without a name.
     pub fn from_address(address: &SocketAddrUnix) -> Option<Self> {
+        // The kernel's answer for an unnamed socket may read as an abstract name of no bytes.
         if let Some(name) = address.abstract_name() {
-            return Some(Self::Abstract(name.into()));
+            return (!name.is_empty()).then(|| Self::Abstract(name.into()));
         }
         let path = address.path_bytes().filter(|path| !path.is_empty())?;
         Some(Self::Path(
