@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use rustix::net::SocketAddrAny;
@@ -16,8 +17,9 @@ use crate::error::{NetError, Operation};
 use crate::eyeballs::{Attempt, interleave, race};
 use crate::link::Link;
 use crate::name::Name;
-use crate::options::{BindAddress, Moment, OptionKey, Settings};
+use crate::options::{BindAddress, Moment, OptionKey, Proxy, Settings};
 use crate::stream::{ByteLink, Raw};
+use crate::via::{self, Tunnel};
 use crate::{exec, fd, resolve, stdio};
 
 /// How long connecting may take unless `connect-timeout=` says otherwise. The kernel alone would try
@@ -33,17 +35,24 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Outside of a tokio runtime.
 pub async fn connect(net: &Net, endpoint: &Endpoint) -> Result<Link, NetError> {
     let checked = endpoint.settings.check(Moment::Dial);
-    checked.map_err(|source| NetError::Option {
-        endpoint: endpoint.to_string(),
-        source,
-    })?;
+    checked.map_err(|source| NetError::option(endpoint, source))?;
     match &endpoint.place {
         Place::Tcp(to) => {
             let limit = Limit::of(&endpoint.settings);
-            let stream = tcp(net, endpoint, to, limit).await?;
-            let link = ByteLink::from_tcp(stream, &net.recorder);
-            link.map(Link::Bytes)
-                .map_err(|error| NetError::system(Operation::Connect, endpoint, error))
+            let hops: Vec<&Proxy> = endpoint.settings.via().collect();
+            let tunnel = if hops.is_empty() {
+                let stream = tcp(net, endpoint, to, limit).await?;
+                Tunnel {
+                    stream,
+                    ahead: vec![],
+                }
+            } else {
+                via::connect(net, endpoint, &hops, to, limit).await?
+            };
+            let failed = |error| NetError::system(Operation::Connect, endpoint, error);
+            let link = ByteLink::from_tcp(tunnel.stream, &net.recorder).map_err(failed)?;
+            apply(endpoint, &link, Moment::Connected)?;
+            Ok(Link::Bytes(link.with_read_ahead(tunnel.ahead)))
         }
         Place::Unix {
             kind: UnixKind::Stream,
@@ -107,19 +116,49 @@ pub(crate) async fn tcp(
             "`bind` names an address of the other family",
         ));
     }
-    let attempt = |address| attempt(&endpoint.settings, from, address);
-    race(interleave(addresses), Some(limit.until), attempt)
-        .await
-        .map_err(|attempts| {
-            let is_over = |attempt: &Attempt| attempt.error.number() == libc::ETIMEDOUT;
-            if attempts.iter().all(is_over) && Instant::now() >= limit.until {
-                return limit.error(endpoint);
-            }
-            NetError::Unreached {
-                endpoint: endpoint.to_string(),
-                attempts,
-            }
-        })
+    let order = interleave(addresses);
+    let raced = race(order, limit.until, |address| {
+        attempt(endpoint, from, address)
+    })
+    .await;
+    raced.map_err(|failed| unreached(endpoint, limit, failed))
+}
+
+/// Why one address did not work.
+#[derive(Debug)]
+enum Failure {
+    System(Errno),
+    /// It would fail at every address.
+    Setting(NetError),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::System(error.into())
+    }
+}
+
+fn unreached(
+    endpoint: &Endpoint,
+    limit: Limit,
+    failed: Vec<(SocketAddr, Option<Failure>)>,
+) -> NetError {
+    if failed.iter().all(|(_, failure)| failure.is_none()) {
+        return limit.error(endpoint);
+    }
+    let mut attempts = vec![];
+    for (address, failure) in failed {
+        let error = match failure {
+            Some(Failure::Setting(error)) => return error,
+            Some(Failure::System(error)) => error,
+            None => Errno::new(libc::ETIMEDOUT),
+        };
+        attempts.push(Attempt { address, error });
+    }
+    NetError::Unreached {
+        endpoint: endpoint.to_string(),
+        attempts,
+    }
 }
 
 /// Where a connection starts: `bind=`.
@@ -166,22 +205,8 @@ impl Source {
 }
 
 /// Tries one address.
-async fn attempt(settings: &Settings, from: Source, to: SocketAddr) -> Result<TcpStream, Errno> {
-    let socket = open(settings, from, to)?;
-    let stream = TcpSocket::from_std_stream(socket.into())
-        .connect(to)
-        .await?;
-    // A connect to a free port of our own machine may be given that very port as its own, and then
-    // talks to itself (simultaneous open, RFC 9293, section 3.5).
-    if stream.local_addr()? == to {
-        let _ = stream.set_zero_linger();
-        return Err(Errno::new(libc::ECONNREFUSED));
-    }
-    Ok(stream)
-}
-
-fn open(settings: &Settings, from: Source, to: SocketAddr) -> io::Result<Socket> {
-    let mptcp = settings.flag(OptionKey::Mptcp) == Some(true);
+async fn attempt(endpoint: &Endpoint, from: Source, to: SocketAddr) -> Result<TcpStream, Failure> {
+    let mptcp = endpoint.settings.flag(OptionKey::Mptcp) == Some(true);
     let protocol = if mptcp {
         Protocol::MPTCP
     } else {
@@ -189,13 +214,35 @@ fn open(settings: &Settings, from: Source, to: SocketAddr) -> io::Result<Socket>
     };
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(protocol))?;
     socket.set_nonblocking(true)?;
-    socket.set_tcp_nodelay(true)?;
-    if let Some(own) = from.address(to) {
+    if from.address(to).is_some() {
         // A port of our own choice may still have a connection in TIME_WAIT.
         socket.set_reuse_address(true)?;
-        socket.bind(&own.into())?;
     }
-    Ok(socket)
+    apply(endpoint, &socket, Moment::Dial).map_err(Failure::Setting)?;
+    if let Some(own) = from.address(to) {
+        let bound = socket.bind(&own.into());
+        bound.map_err(|error| {
+            Failure::Setting(NetError::system(Operation::Bind, endpoint, error).at(&own))
+        })?;
+    }
+    let stream = TcpSocket::from_std_stream(socket.into())
+        .connect(to)
+        .await?;
+    // A connect to a free port of our own machine may be given that very port as its own, and then
+    // talks to itself (simultaneous open, RFC 9293, section 3.5).
+    if stream.local_addr()? == to {
+        let _ = stream.set_zero_linger();
+        return Err(Failure::System(Errno::new(libc::ECONNREFUSED)));
+    }
+    Ok(stream)
+}
+
+/// Sets the options that are due.
+fn apply(endpoint: &Endpoint, socket: impl AsFd, moment: Moment) -> Result<(), NetError> {
+    let applied = endpoint
+        .settings
+        .apply(socket, endpoint.place.scheme(), moment);
+    applied.map_err(|source| NetError::option(endpoint, source))
 }
 
 async fn unix(net: &Net, endpoint: &Endpoint, name: &UnixName) -> Result<ByteLink, NetError> {
@@ -203,6 +250,7 @@ async fn unix(net: &Net, endpoint: &Endpoint, name: &UnixName) -> Result<ByteLin
     let limit = Limit::of(&endpoint.settings);
     let address = name.address().map_err(failed)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(failed)?;
+    apply(endpoint, &socket, Moment::Dial)?;
     if let Some(BindAddress::Unix(own)) = endpoint.settings.bind() {
         own.address()
             .and_then(|own| Ok(rustix::net::bind(&socket, &own)?))

@@ -8,6 +8,8 @@ use thiserror::Error;
 
 use crate::errno::Errno;
 use crate::eyeballs::Attempt;
+use crate::holder::Holder;
+use crate::name::Name;
 use crate::options::OptionError;
 use crate::resolve::{Families, ResolveError};
 use crate::via::ProxyError;
@@ -32,17 +34,17 @@ pub enum NetError {
     #[error(
         "cannot listen on {endpoint}{}: {errno}{}",
         At(Some(address), endpoint),
-        Holder(holder)
+        HeldBy(holder)
     )]
     InUse {
         /// Which endpoint.
         endpoint: String,
         /// Which of its addresses.
         address: String,
-        /// What the kernel said, or would have said.
+        /// What the kernel said, or would have said without our lock.
         errno: Errno,
         /// Who holds it, for people, where that is known.
-        holder: Option<String>,
+        holder: Option<Box<Holder>>,
     },
     /// An option does not fit what is done with the endpoint.
     #[error("{endpoint}")]
@@ -160,6 +162,26 @@ impl NetError {
             endpoint,
             address: None,
             source: source.into(),
+        }
+    }
+
+    /// The address is taken: looks for who has it.
+    pub(crate) fn in_use(endpoint: &impl fmt::Display, name: &Name) -> Self {
+        let address = name.to_string();
+        let holder = Holder::find(name).map(Box::new);
+        let errno = Errno::new(libc::EADDRINUSE);
+        Self::InUse {
+            endpoint: endpoint.to_string(),
+            address,
+            errno,
+            holder,
+        }
+    }
+
+    pub(crate) fn option(endpoint: &impl fmt::Display, source: OptionError) -> Self {
+        Self::Option {
+            endpoint: endpoint.to_string(),
+            source,
         }
     }
 
@@ -284,13 +306,13 @@ impl fmt::Display for At<'_> {
     }
 }
 
-struct Holder<'a>(&'a Option<String>);
+struct HeldBy<'a>(&'a Option<Box<Holder>>);
 
-impl fmt::Display for Holder<'_> {
+impl fmt::Display for HeldBy<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0
             .as_ref()
-            .map_or(Ok(()), |holder| write!(f, "; {holder}"))
+            .map_or(Ok(()), |holder| write!(f, ", {holder}"))
     }
 }
 

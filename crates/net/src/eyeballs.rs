@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
 use crate::errno::Errno;
 
@@ -45,38 +45,55 @@ pub(crate) fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     }
 }
 
-/// Tries addresses in order, each [`STAGGER`] after the one before or as soon as that one has
-/// failed (section 5), and gives back the first connection; the other attempts are dropped.
+/// Tries addresses in order, each [`STAGGER`] after the one before or as soon as one has failed
+/// (section 5), and gives back the first connection; the other attempts are dropped.
 ///
-/// - **Output:** the winner, or what became of every address, in the order of trying.
-/// - **Limits:** attempts that are open at `deadline` count as `ETIMEDOUT`.
-pub(crate) async fn race<T, F>(
+/// - **Output:** the winner, or what became of every address, in the order of trying: nothing for
+///   those that were still open at `deadline`.
+pub(crate) async fn race<T, E, F>(
     addresses: Vec<SocketAddr>,
-    deadline: Option<Instant>,
+    deadline: Instant,
     mut connect: impl FnMut(SocketAddr) -> F,
-) -> Result<T, Vec<Attempt>>
+) -> Result<T, Vec<(SocketAddr, Option<E>)>>
 where
-    F: Future<Output = Result<T, Errno>>,
+    F: Future<Output = Result<T, E>>,
 {
-    let mut waiting = addresses.into_iter().enumerate();
+    let mut next_at = 0;
     let mut race = Race {
+        results: addresses.iter().map(|at| (*at, None)).collect(),
         open: vec![],
-        failed: vec![],
     };
-    let mut next = Box::pin(tokio::time::sleep(Duration::ZERO));
-    let mut end = deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline)));
+    let mut stagger = Box::pin(tokio::time::sleep(STAGGER));
+    let mut end = Box::pin(tokio::time::sleep_until(deadline));
     loop {
-        if let Some((place, address)) = waiting.next() {
-            race.open.push((place, address, Box::pin(connect(address))));
-            next.as_mut().reset(Instant::now() + STAGGER);
+        if let Some(address) = addresses.get(next_at) {
+            race.open.push((next_at, Box::pin(connect(*address))));
+            stagger.as_mut().reset(Instant::now() + STAGGER);
+            next_at += 1;
         } else if race.open.is_empty() {
-            return Err(race.attempts());
+            return Err(race.results);
         }
-        let more = waiting.len() > 0;
-        match poll_fn(|cx| race.poll(cx, more.then_some(next.as_mut()), end.as_mut())).await {
+        let has_more = next_at < addresses.len();
+        let turn = poll_fn(|cx| {
+            let turn = race.poll(cx);
+            if turn.is_ready() {
+                return turn;
+            }
+            if end.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Turn::End);
+            }
+            if has_more && stagger.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Turn::Next);
+            }
+            Poll::Pending
+        });
+        match turn.await {
             Turn::Connected(connection) => return Ok(connection),
             Turn::Next => {}
-            Turn::End => return Err(race.attempts()),
+            Turn::End => {
+                race.results.truncate(next_at);
+                return Err(race.results);
+            }
         }
     }
 }
@@ -90,66 +107,30 @@ enum Turn<T> {
     End,
 }
 
-struct Race<F> {
-    open: Vec<(usize, SocketAddr, Pin<Box<F>>)>,
-    failed: Vec<(usize, Attempt)>,
+struct Race<E, F> {
+    results: Vec<(SocketAddr, Option<E>)>,
+    /// The attempts that go on, each with the place of its address.
+    open: Vec<(usize, Pin<Box<F>>)>,
 }
 
-impl<F> Race<F> {
-    fn poll<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        next: Option<Pin<&mut Sleep>>,
-        end: Option<&mut Pin<Box<Sleep>>>,
-    ) -> Poll<Turn<T>>
+impl<E, F> Race<E, F> {
+    fn poll<T>(&mut self, cx: &mut Context<'_>) -> Poll<Turn<T>>
     where
-        F: Future<Output = Result<T, Errno>>,
+        F: Future<Output = Result<T, E>>,
     {
-        let mut index = 0;
-        let failed_before = self.failed.len();
-        while let Some((place, address, attempt)) = self.open.get_mut(index) {
+        for index in 0..self.open.len() {
+            let (place, attempt) = &mut self.open[index];
             match attempt.as_mut().poll(cx) {
                 Poll::Ready(Ok(connection)) => return Poll::Ready(Turn::Connected(connection)),
                 Poll::Ready(Err(error)) => {
-                    self.failed.push((
-                        *place,
-                        Attempt {
-                            address: *address,
-                            error,
-                        },
-                    ));
+                    self.results[*place].1 = Some(error);
                     drop(self.open.remove(index));
+                    return Poll::Ready(Turn::Next);
                 }
-                Poll::Pending => index += 1,
+                Poll::Pending => {}
             }
         }
-        if end.is_some_and(|end| end.as_mut().poll(cx).is_ready()) {
-            let timed_out = Errno::new(libc::ETIMEDOUT);
-            for (place, address, _) in self.open.drain(..) {
-                self.failed.push((
-                    place,
-                    Attempt {
-                        address,
-                        error: timed_out,
-                    },
-                ));
-            }
-            return Poll::Ready(Turn::End);
-        }
-        let due = next.is_some_and(|next| next.poll(cx).is_ready());
-        if due || self.failed.len() > failed_before {
-            Poll::Ready(Turn::Next)
-        } else {
-            Poll::Pending
-        }
-    }
-
-    fn attempts(mut self) -> Vec<Attempt> {
-        self.failed.sort_by_key(|(place, _)| *place);
-        self.failed
-            .into_iter()
-            .map(|(_, attempt)| attempt)
-            .collect()
+        Poll::Pending
     }
 }
 
@@ -174,14 +155,14 @@ mod tests {
     async fn run(
         list: &[(&str, Does)],
         deadline: Option<u64>,
-    ) -> (Result<SocketAddr, Vec<Attempt>>, Vec<u64>) {
+    ) -> (Result<SocketAddr, Vec<&'static str>>, Vec<u64>) {
         let start = Instant::now();
         let tried = RefCell::new(vec![]);
         let plan: Vec<(SocketAddr, Does)> = list
             .iter()
             .map(|(text, does)| (text.parse().unwrap(), *does))
             .collect();
-        let deadline = deadline.map(|ms| start + Duration::from_millis(ms));
+        let deadline = start + Duration::from_millis(deadline.unwrap_or(60_000));
         let order = plan.iter().map(|(address, _)| *address).collect();
         let result = race(order, deadline, |address| {
             tried.borrow_mut().push(start.elapsed().as_millis() as u64);
@@ -205,7 +186,13 @@ mod tests {
             }
         })
         .await;
-        (result, tried.into_inner())
+        let names = |results: Vec<(SocketAddr, Option<Errno>)>| {
+            results
+                .into_iter()
+                .map(|(_, error)| error.map_or("open", Errno::name))
+                .collect()
+        };
+        (result.map_err(names), tried.into_inner())
     }
 
     #[test]
@@ -288,12 +275,7 @@ mod tests {
             None,
         )
         .await;
-        let attempts = lost.unwrap_err();
-        let names: Vec<_> = attempts
-            .iter()
-            .map(|attempt| attempt.error.name())
-            .collect();
-        assert_eq!(names, ["EHOSTUNREACH", "ECONNREFUSED"]);
+        assert_eq!(lost, Err(vec!["EHOSTUNREACH", "ECONNREFUSED"]));
     }
 
     #[tokio::test(start_paused = true)]
@@ -307,12 +289,7 @@ mod tests {
             Some(1000),
         )
         .await;
-        let names: Vec<_> = lost
-            .unwrap_err()
-            .iter()
-            .map(|attempt| attempt.error.name())
-            .collect();
-        assert_eq!(names, ["ETIMEDOUT", "ECONNREFUSED"]);
+        assert_eq!(lost, Err(vec!["open", "ECONNREFUSED"]));
         assert_eq!(tried, [0, 250]);
         assert_eq!(start.elapsed(), Duration::from_secs(1));
     }

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::io;
-use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_getfd, fcntl_setfd};
@@ -17,11 +17,12 @@ use tokio::net::{TcpStream, UnixStream};
 use crate::activation::Handed;
 use crate::context::Net;
 use crate::datagram;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Scheme};
 use crate::error::{NetError, Operation};
 use crate::link::{Link, Listener};
 use crate::listen::StreamListener;
 use crate::name::Name;
+use crate::options::{Moment, Settings};
 use crate::pair::Pair;
 use crate::stream::{ByteLink, Raw};
 
@@ -41,7 +42,8 @@ enum What {
 
 /// Takes over a descriptor to be listened on.
 pub(crate) fn listen(net: &Net, endpoint: &Endpoint, number: RawFd) -> Result<Listener, NetError> {
-    adopt(net, endpoint, take(endpoint, number)?, Name::Fd(number))
+    let fd = take(endpoint, number)?;
+    adopt(net, endpoint, &endpoint.settings, fd, Name::Fd(number))
 }
 
 /// Takes over a descriptor as a link.
@@ -58,45 +60,52 @@ pub(crate) fn connect(net: &Net, endpoint: &Endpoint, number: RawFd) -> Result<L
 /// Opens a socket that the parent process handed over.
 pub(crate) fn adopt_handed(net: &Net, handed: Handed) -> Result<Listener, NetError> {
     let shown = handed.name().unwrap_or("a socket of LISTEN_FDS").to_owned();
-    let number = std::os::fd::AsRawFd::as_raw_fd(&handed.socket);
-    adopt(net, &shown, handed.socket, Name::Fd(number))
+    let name = Name::Fd(handed.socket.as_raw_fd());
+    adopt(net, &shown, &Settings::default(), handed.socket, name)
 }
 
-fn adopt(net: &Net, shown: &impl Display, fd: OwnedFd, name: Name) -> Result<Listener, NetError> {
+/// Makes what it is of a descriptor that is ours.
+fn adopt(
+    net: &Net,
+    shown: &impl Display,
+    settings: &Settings,
+    fd: OwnedFd,
+    name: Name,
+) -> Result<Listener, NetError> {
     let failed = |error: io::Error| NetError::system(Operation::TakeOver, shown, error);
     let recorder = &net.recorder;
-    match what(&fd).map_err(failed)? {
+    let (family, kind, accepts) = match what(&fd).map_err(failed)? {
+        What::Socket {
+            family,
+            kind,
+            accepts,
+        } => (family, kind, accepts),
         What::Other => {
             let fd = Arc::new(fd);
             let pair = Pair::shared(Arc::clone(&fd), fd);
             let link = ByteLink::new(Raw::Pair(Box::new(pair)), name, recorder);
-            Ok(Listener::Ready(Link::Bytes(link)))
+            return Ok(Listener::Ready(Link::Bytes(link)));
         }
-        What::Socket {
-            family,
-            kind: SocketType::STREAM,
-            accepts,
-        } => {
-            let socket = Socket::from(fd);
-            let is_unix = family == AddressFamily::UNIX;
-            let opened = match (is_unix, accepts) {
-                (true, true) => StreamListener::unix(socket, None, recorder).map(Listener::Stream),
-                (false, true) => StreamListener::tcp(socket, recorder).map(Listener::Stream),
-                (_, false) => {
-                    stream(socket, is_unix, recorder).map(|link| Listener::Ready(Link::Bytes(link)))
-                }
-            };
-            opened.map_err(failed)
+    };
+    let applied = settings.apply(&fd, Scheme::Fd, Moment::Adopted);
+    applied.map_err(|source| NetError::option(shown, source))?;
+    let socket = Socket::from(fd);
+    let opened = match (kind, family == AddressFamily::UNIX, accepts) {
+        (SocketType::STREAM, true, true) => {
+            StreamListener::unix(socket, None, settings, recorder).map(Listener::Stream)
         }
-        What::Socket {
-            kind: SocketType::DGRAM | SocketType::RAW,
-            ..
-        } => {
-            let socket = datagram::Socket::new(Socket::from(fd), recorder.clone());
-            socket.map(Listener::Datagram).map_err(failed)
+        (SocketType::STREAM, false, true) => {
+            StreamListener::tcp(socket, settings, recorder).map(Listener::Stream)
         }
-        What::Socket { .. } => Err(NetError::unfit(shown, "sockets of this type are not known")),
-    }
+        (SocketType::STREAM, is_unix, false) => {
+            stream(socket, is_unix, recorder).map(|link| Listener::Ready(Link::Bytes(link)))
+        }
+        (SocketType::DGRAM | SocketType::RAW, _, _) => {
+            datagram::Socket::new(socket, recorder.clone()).map(Listener::Datagram)
+        }
+        _ => return Err(NetError::unfit(shown, "sockets of this type are not known")),
+    };
+    opened.map_err(failed)
 }
 
 fn stream(

@@ -82,7 +82,6 @@ impl ByteLink {
     }
 
     /// The same link with bytes that are read before any other.
-    #[expect(dead_code, reason = "the proxies will need it")]
     pub(crate) fn with_read_ahead(mut self, bytes: Vec<u8>) -> Self {
         self.extra = (!bytes.is_empty()).then(|| Box::new((bytes, 0)));
         self

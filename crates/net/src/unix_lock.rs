@@ -18,6 +18,7 @@ use rustix::net::{
 
 use crate::errno::Errno;
 use crate::error::{NetError, Operation};
+use crate::name::Name;
 
 /// The lock file may vanish between being opened and being locked, each time that another owner
 /// ends; more often than this is no coincidence.
@@ -40,16 +41,9 @@ pub(crate) enum ClaimError {
 
 impl ClaimError {
     /// As what went wrong with an endpoint.
-    pub(crate) fn of(self, endpoint: &impl Display) -> NetError {
-        let in_use = |holder: &str| NetError::InUse {
-            endpoint: endpoint.to_string(),
-            address: endpoint.to_string(),
-            errno: Errno::new(libc::EADDRINUSE),
-            holder: Some(holder.into()),
-        };
+    pub(crate) fn of(self, endpoint: &impl Display, name: &Name) -> NetError {
         match self {
-            Self::Locked => in_use("another sockeye holds the lock beside it"),
-            Self::Answered => in_use("a program answers behind it"),
+            Self::Locked | Self::Answered => NetError::in_use(endpoint, name),
             Self::NoSocket => NetError::unfit(endpoint, "there is a file, and it is no socket"),
             Self::Lock(errno) => NetError::system(Operation::Lock, endpoint, errno),
             Self::System(errno) => NetError::system(Operation::Bind, endpoint, errno),

@@ -152,6 +152,12 @@ pub enum EndpointError {
         /// What stood before the colon.
         scheme: String,
     },
+    /// `via=socks5://user:secret@host:1080`.
+    #[error(
+        "a password does not belong where everybody can read it: write USER@HOST:PORT and set {}",
+        crate::context::PROXY_PASSWORD
+    )]
+    PasswordWritten,
     /// Something stands where only options may follow.
     #[error("`{text}`: only ?OPTION=VALUE&… may follow {after}, not `{rest}`")]
     Trailing {

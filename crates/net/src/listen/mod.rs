@@ -6,6 +6,8 @@ mod unix;
 
 pub use stream::StreamListener;
 
+use socket2::Socket;
+
 use crate::context::Net;
 use crate::endpoint::{Endpoint, Place, UnixKind};
 use crate::error::NetError;
@@ -28,10 +30,7 @@ pub(crate) const BACKLOG: u32 = 4096;
 /// Outside of a tokio runtime.
 pub async fn listen(net: &Net, endpoint: &Endpoint) -> Result<Vec<Listener>, NetError> {
     let checked = endpoint.settings.check(Moment::Listen);
-    checked.map_err(|source| NetError::Option {
-        endpoint: endpoint.to_string(),
-        source,
-    })?;
+    checked.map_err(|source| NetError::option(endpoint, source))?;
     let ready = |link| vec![Listener::Ready(Link::Bytes(link))];
     match &endpoint.place {
         Place::Tcp(at) => {
@@ -57,6 +56,14 @@ pub fn listen_inherited(net: &Net) -> Result<Vec<Listener>, NetError> {
     all.into_iter()
         .map(|handed| fd::adopt_handed(net, handed))
         .collect()
+}
+
+/// Sets the options that are due.
+fn apply(endpoint: &Endpoint, socket: &Socket, moment: Moment) -> Result<(), NetError> {
+    let applied = endpoint
+        .settings
+        .apply(socket, endpoint.place.scheme(), moment);
+    applied.map_err(|source| NetError::option(endpoint, source))
 }
 
 pub(crate) fn backlog(endpoint: &Endpoint) -> i32 {

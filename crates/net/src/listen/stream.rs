@@ -9,8 +9,9 @@ use rustix::net::SocketAddrUnix;
 use sockeye_trace::Recorder;
 use tokio::net::{TcpListener, UnixListener, unix};
 
-use crate::endpoint::{UnixKind, UnixName};
+use crate::endpoint::{Scheme, UnixKind, UnixName};
 use crate::name::Name;
+use crate::options::{Moment, Setting, Settings};
 use crate::stream::{ByteLink, Raw};
 use crate::unix_lock::Claim;
 
@@ -22,6 +23,8 @@ pub struct StreamListener {
     raw: RawListener,
     recorder: Recorder,
     local: Name,
+    /// Options that the kernel does not hand down, if there are any.
+    on_accept: Option<Settings>,
 }
 
 #[derive(Debug)]
@@ -36,7 +39,11 @@ enum RawListener {
 
 impl StreamListener {
     /// Takes a TCP socket that listens.
-    pub(crate) fn tcp(socket: socket2::Socket, recorder: &Recorder) -> io::Result<Self> {
+    pub(crate) fn tcp(
+        socket: socket2::Socket,
+        settings: &Settings,
+        recorder: &Recorder,
+    ) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         let listener = TcpListener::from_std(socket.into())?;
         let local = Name::tcp(listener.local_addr()?);
@@ -44,6 +51,7 @@ impl StreamListener {
             raw: RawListener::Tcp(listener),
             recorder: recorder.clone(),
             local,
+            on_accept: on_accept(settings),
         })
     }
 
@@ -51,26 +59,34 @@ impl StreamListener {
     pub(crate) fn unix(
         socket: socket2::Socket,
         claim: Option<Claim>,
+        settings: &Settings,
         recorder: &Recorder,
     ) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         let local = rustix::net::getsockname(&socket)?;
         let local = Name::unix_any(UnixKind::Stream, Some(&local));
         let listener = UnixListener::from_std(socket.into())?;
-        let raw = RawListener::Unix {
-            listener,
-            _claim: claim,
-        };
         Ok(Self {
-            raw,
+            raw: RawListener::Unix {
+                listener,
+                _claim: claim,
+            },
             recorder: recorder.clone(),
             local,
+            on_accept: on_accept(settings),
         })
     }
 
     /// The address that it really has.
     pub fn local(&self) -> &Name {
         &self.local
+    }
+
+    fn scheme(&self) -> Scheme {
+        match self.raw {
+            RawListener::Tcp(_) => Scheme::Tcp,
+            RawListener::Unix { .. } => Scheme::Unix,
+        }
     }
 
     /// Accepts one connection, with one system call. Options that are handed down were set on the
@@ -89,7 +105,12 @@ impl StreamListener {
             };
             match accepted {
                 Ok((raw, peer)) => {
-                    return Poll::Ready(Ok(ByteLink::new(raw, peer, &self.recorder)));
+                    let link = ByteLink::new(raw, peer, &self.recorder);
+                    if let Some(settings) = &self.on_accept {
+                        // A connection that refuses them is gone already: reading will say so.
+                        let _ = settings.apply(&link, self.scheme(), Moment::Accepted);
+                    }
+                    return Poll::Ready(Ok(link));
                 }
                 Err(error) if is_of_the_connection(&error) => {}
                 Err(error) => return Poll::Ready(Err(error)),
@@ -110,6 +131,11 @@ impl AsFd for StreamListener {
             RawListener::Unix { listener, .. } => listener.as_fd(),
         }
     }
+}
+
+fn on_accept(settings: &Settings) -> Option<Settings> {
+    let is_due = |setting: &Setting| setting.key().spec().when.has(Moment::Accepted);
+    settings.iter().any(is_due).then(|| settings.clone())
 }
 
 /// Errors that a pending connection brought with it: accept(2), "Error handling".

@@ -5,12 +5,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use rustix::net::{SocketAddrAny, SocketType};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{StreamListener, backlog};
+use super::{StreamListener, apply, backlog};
 use crate::context::Net;
 use crate::endpoint::{Endpoint, Host, HostPort};
 use crate::errno::Errno;
 use crate::error::{NetError, Operation};
-use crate::options::OptionKey;
+use crate::name::Name;
+use crate::options::{Moment, OptionKey};
 use crate::resolve::{self, Families};
 
 /// How often a port that is free on one address is looked for on the others as well.
@@ -95,17 +96,21 @@ impl Opener<'_> {
             .inherited
             .take(SocketType::STREAM, &SocketAddrAny::from(address));
         let socket = match handed {
-            Some(handed) => Socket::from(handed),
+            Some(handed) => {
+                let socket = Socket::from(handed);
+                apply(self.endpoint, &socket, Moment::Adopted)?;
+                socket
+            }
             None => self.bind(address)?,
         };
         // A socket that was handed over and listens already gets our backlog.
         socket
             .listen(backlog(self.endpoint))
-            .map_err(|error| match Errno::of(&error) {
-                errno if errno.number() == libc::EADDRINUSE => self.in_use(address, errno),
+            .map_err(|error| match error.raw_os_error() {
+                Some(libc::EADDRINUSE) => NetError::in_use(self.endpoint, &Name::tcp(address)),
                 _ => failed(Operation::Listen, error),
             })?;
-        StreamListener::tcp(socket, &self.net.recorder)
+        StreamListener::tcp(socket, &self.endpoint.settings, &self.net.recorder)
             .map_err(|error| failed(Operation::Listen, error))
     }
 
@@ -121,33 +126,19 @@ impl Opener<'_> {
         };
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(protocol))
             .map_err(|error| failed(Operation::Open, error))?;
-        self.configure(&socket, address)
-            .map_err(|error| failed(Operation::Configure, error))?;
+        if address.is_ipv6() {
+            socket
+                .set_only_v6(!self.dual)
+                .map_err(|error| failed(Operation::Configure, error))?;
+        }
+        apply(self.endpoint, &socket, Moment::Listen)?;
         socket
             .bind(&address.into())
-            .map_err(|error| match Errno::of(&error) {
-                errno if errno.number() == libc::EADDRINUSE => self.in_use(address, errno),
+            .map_err(|error| match error.raw_os_error() {
+                Some(libc::EADDRINUSE) => NetError::in_use(self.endpoint, &Name::tcp(address)),
                 _ => failed(Operation::Bind, error),
             })?;
         Ok(socket)
-    }
-
-    fn configure(&self, socket: &Socket, address: SocketAddr) -> std::io::Result<()> {
-        socket.set_reuse_address(true)?;
-        socket.set_tcp_nodelay(true)?;
-        if address.is_ipv6() {
-            socket.set_only_v6(!self.dual)?;
-        }
-        Ok(())
-    }
-
-    fn in_use(&self, address: SocketAddr, errno: Errno) -> NetError {
-        NetError::InUse {
-            endpoint: self.endpoint.to_string(),
-            address: address.to_string(),
-            errno,
-            holder: None,
-        }
     }
 }
 

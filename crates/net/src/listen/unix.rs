@@ -3,10 +3,12 @@
 use rustix::net::{SocketAddrAny, SocketType, bind};
 use socket2::{Domain, Socket, Type};
 
-use super::{StreamListener, backlog};
+use super::{StreamListener, apply, backlog};
 use crate::context::Net;
-use crate::endpoint::{Endpoint, UnixName};
+use crate::endpoint::{Endpoint, UnixKind, UnixName};
 use crate::error::{NetError, Operation};
+use crate::name::Name;
+use crate::options::Moment;
 use crate::unix_lock::Claim;
 
 pub(super) fn listen(
@@ -22,17 +24,20 @@ pub(super) fn listen(
     let handed = net.inherited.take(SocketType::STREAM, &address);
     let (socket, claim) = if let Some(handed) = handed {
         // Whoever handed it over owns the file.
-        (Socket::from(handed), None)
+        let socket = Socket::from(handed);
+        apply(endpoint, &socket, Moment::Adopted)?;
+        (socket, None)
     } else {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)
             .map_err(|error| failed(Operation::Open, error))?;
+        apply(endpoint, &socket, Moment::Listen)?;
         let claim = claim(endpoint, name, &socket)?;
         (socket, claim)
     };
     socket
         .listen(backlog(endpoint))
         .map_err(|error| failed(Operation::Listen, error))?;
-    StreamListener::unix(socket, claim, &net.recorder)
+    StreamListener::unix(socket, claim, &endpoint.settings, &net.recorder)
         .map_err(|error| failed(Operation::Listen, error))
 }
 
@@ -50,7 +55,9 @@ pub(crate) fn claim(
                 claim.bind(socket)?;
                 Ok(claim)
             });
-            claim.map(Some).map_err(|error| error.of(endpoint))
+            claim
+                .map(Some)
+                .map_err(|error| error.of(endpoint, &named(socket, name)))
         }
         UnixName::Abstract(_) => {
             let bound = name
@@ -59,14 +66,25 @@ pub(crate) fn claim(
                 .and_then(|address| bind(socket, &address).map_err(crate::errno::Errno::from));
             match bound {
                 Ok(()) => Ok(None),
-                Err(errno) if errno.number() == libc::EADDRINUSE => Err(NetError::InUse {
-                    endpoint: endpoint.to_string(),
-                    address: name.to_string(),
-                    errno,
-                    holder: None,
-                }),
+                Err(errno) if errno.number() == libc::EADDRINUSE => {
+                    Err(NetError::in_use(endpoint, &named(socket, name)))
+                }
                 Err(errno) => Err(NetError::system(Operation::Bind, endpoint, errno)),
             }
         }
+    }
+}
+
+/// The name as people know it, for a socket of whatever type.
+fn named(socket: &Socket, name: &UnixName) -> Name {
+    let kind = rustix::net::sockopt::socket_type(socket);
+    let is_of = |known: &UnixKind| Ok(known.socket_type()) == kind;
+    let kind = UnixKind::ALL
+        .into_iter()
+        .find(is_of)
+        .unwrap_or(UnixKind::Stream);
+    Name::Unix {
+        kind,
+        name: Some(name.clone()),
     }
 }

@@ -52,7 +52,7 @@ impl OptionKey {
 
     /// Whether it may be written more than once.
     pub(super) fn is_repeatable(self) -> bool {
-        self == Self::McastJoin
+        matches!(self, Self::McastJoin | Self::Via)
     }
 }
 

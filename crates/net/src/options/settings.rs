@@ -182,12 +182,12 @@ impl Settings {
         }
     }
 
-    /// The proxy to dial through.
-    pub fn via(&self) -> Option<&Proxy> {
-        match self.value(OptionKey::Via)? {
+    /// The proxies to dial through, the nearest first.
+    pub fn via(&self) -> impl Iterator<Item = &Proxy> {
+        self.list.iter().filter_map(|setting| match &setting.value {
             Value::Proxy(proxy) => Some(proxy),
             _ => None,
-        }
+        })
     }
 
     /// The interface of `interface` or `mcast-if`.

@@ -104,11 +104,13 @@ pub struct Group {
     pub interface: Option<Interface>,
 }
 
-/// A proxy to dial through: `socks5://HOST:PORT`, `http://HOST:PORT`.
+/// A proxy to dial through: `socks5://HOST:PORT`, `http://USER@HOST:PORT`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Proxy {
     /// What it speaks.
     pub kind: ProxyKind,
+    /// As whom we log in, if it asks. The password never stands beside it.
+    pub user: Option<Box<str>>,
     /// Where it listens.
     pub at: HostPort,
 }
@@ -283,8 +285,16 @@ impl FromStr for Proxy {
                 scheme: crate::endpoint::shown(scheme),
             });
         };
+        let (user, at) = match at.rsplit_once('@') {
+            Some((user, at)) => (Some(user), at),
+            None => (None, at),
+        };
+        if user.is_some_and(|user| user.contains(':')) {
+            return Err(EndpointError::PasswordWritten);
+        }
         Ok(Self {
             kind,
+            user: user.filter(|user| !user.is_empty()).map(Into::into),
             at: at.parse()?,
         })
     }
@@ -301,7 +311,11 @@ impl ProxyKind {
 
 impl fmt::Display for Proxy {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}://{}", self.kind.scheme(), self.at)
+        write!(out, "{}://", self.kind.scheme())?;
+        if let Some(user) = &self.user {
+            write!(out, "{user}@")?;
+        }
+        self.at.fmt(out)
     }
 }
 
