@@ -482,6 +482,41 @@ fn diallers_switch_fast_open_on() {
     assert_eq!(error, Ok(()));
 }
 
+/// A row of the table in docs/endpoints.md.
+fn documented(spec: &Spec) -> String {
+    let has = |moment| spec.when.has(moment);
+    let when = match (has(Moment::Listen), has(Moment::Dial)) {
+        (true, true) => "listening, dialling",
+        (true, false) => "listening",
+        (false, true) => "dialling",
+        (false, false) if has(Moment::Accepted) => "each connection",
+        (false, false) => "in use",
+    };
+    let Spec {
+        name,
+        fits,
+        doc,
+        source,
+        ..
+    } = spec;
+    format!(
+        "| `{name}` | {} | {fits} | {when} | {doc} | {source} |\n",
+        spec.kind.allowed()
+    )
+}
+
+#[test]
+fn the_documents_list_every_option() {
+    let text = include_str!("../../../../docs/endpoints.md");
+    let head =
+        "| option | value | fits | when | what it does | source |\n|---|---|---|---|---|---|\n";
+    let table: String = head.to_owned() + &OPTIONS.iter().map(documented).collect::<String>();
+    assert!(
+        text.contains(&table),
+        "docs/endpoints.md should have this table:\n{table}"
+    );
+}
+
 proptest! {
     #[test]
     fn no_query_panics_and_what_is_read_reads_back(
