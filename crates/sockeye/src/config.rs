@@ -155,7 +155,7 @@ mod tests {
             [[service]]
             service = "upper"
             endpoints = ["127.0.0.1:0", "udp://127.0.0.1:0"]
-            frame = "line"
+            frame = "line,max=64KiB"
             encoding = "gbk"
             max-connections = 10
             idle-timeout = "1m"
@@ -178,10 +178,10 @@ mod tests {
         assert_eq!(names, ["upper", "answer"]);
         let upper = &entries[0];
         assert_eq!(upper.endpoints.len(), 2);
-        assert_eq!(upper.frame.as_ref().unwrap().to_string(), "line");
+        assert_eq!(upper.frame.as_ref().unwrap().to_string(), "line,max=64KiB");
         assert_eq!(upper.encoding.unwrap().0.name(), "GBK");
         assert_eq!(upper.max_connections.unwrap().get(), 10);
-        assert_eq!(upper.allow_from[0], "10.0.0.0/8");
+        assert_eq!(upper.allow_from[0].to_string(), "10.0.0.0/8");
     }
 
     #[test]

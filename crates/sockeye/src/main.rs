@@ -1,7 +1,5 @@
 //! sockeye: sockets you can see.
 
-#![allow(dead_code, reason = "the parts are not all wired yet")]
-
 mod catalogue;
 mod cli;
 mod config;

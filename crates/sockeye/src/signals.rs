@@ -1,45 +1,39 @@
-//! The signals that a verb answers.
+//! The signals that a listener answers.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// A request to end: `SIGINT` from the keyboard, `SIGTERM` from everybody else.
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// To end: `SIGINT` from the keyboard, `SIGTERM` from everybody else. With its number.
+    End(i32),
+    /// To read the config again (`SIGHUP`), which is also what a terminal sends when it is closed.
+    Reload,
+}
+
+/// From the moment it exists these signals end nothing by themselves.
 #[derive(Debug)]
-pub(crate) struct Stop {
+pub(crate) struct Signals {
     int: Signal,
     term: Signal,
+    hup: Signal,
 }
 
-impl Stop {
-    /// From here on these signals end nothing by themselves.
+impl Signals {
     pub(crate) fn listen() -> anyhow::Result<Self> {
-        let int = signal(SignalKind::interrupt())?;
-        let term = signal(SignalKind::terminate())?;
-        Ok(Self { int, term })
+        Ok(Self {
+            int: signal(SignalKind::interrupt())?,
+            term: signal(SignalKind::terminate())?,
+            hup: signal(SignalKind::hangup())?,
+        })
     }
 
-    /// The number of the next one.
-    pub(crate) async fn next(&mut self) -> i32 {
+    /// What the next one asks for.
+    pub(crate) async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = self.int.recv() => libc::SIGINT,
-            _ = self.term.recv() => libc::SIGTERM,
-        }
-    }
-}
-
-/// A request to read the config again: `SIGHUP`.
-#[derive(Debug)]
-pub(crate) struct Reload(Signal);
-
-impl Reload {
-    /// From here on this signal ends nothing by itself.
-    pub(crate) fn listen() -> anyhow::Result<Self> {
-        Ok(Self(signal(SignalKind::hangup())?))
-    }
-
-    /// Waits for the next one.
-    pub(crate) async fn next(&mut self) {
-        if self.0.recv().await.is_none() {
-            std::future::pending::<()>().await;
+            _ = self.int.recv() => Asked::End(libc::SIGINT),
+            _ = self.term.recv() => Asked::End(libc::SIGTERM),
+            _ = self.hup.recv() => Asked::Reload,
         }
     }
 }

@@ -38,11 +38,6 @@ impl Supervisor {
         self.send("STOPPING=1");
     }
 
-    /// A line for people who ask the manager about us.
-    pub(crate) fn status(&self, text: &str) {
-        self.send(&format!("STATUS={text}"));
-    }
-
     fn send(&self, state: &str) {
         if let Some((socket, manager)) = &self.socket {
             // A manager that went away or does not read is no reason to stop serving.

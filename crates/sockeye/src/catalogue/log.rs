@@ -7,7 +7,7 @@ texts! {
     ACCEPTED: "connected to {local}", "已连接到 {local}";
     CONNECTED: "connected from {local}", "已从 {local} 连出";
     SESSION: "first datagram to {local}", "向 {local} 发来首个数据报";
-    PEER_CLOSED: "will send no more", "不再发送";
+    PEER_CLOSED: "read 0 bytes: the peer sends no more", "读到 0 字节：对端不再发送";
     CLOSED: "disconnected, read {read_bytes} in {read_messages}, wrote {written_bytes} in {written_messages}",
         "已断开，读 {read_bytes}（{read_messages}），写 {written_bytes}（{written_messages}）";
     CLOSED_WITH_REASON: "disconnected ({reason}), read {read_bytes} in {read_messages}, wrote {written_bytes} in {written_messages}",
@@ -30,6 +30,11 @@ texts! {
     LOST: "{count} events lost: this log is read too slowly", "丢失 {count} 个事件：日志读取太慢";
     DRAINING: "ending: {open} connections may finish; a second signal ends at once",
         "正在结束：等待 {open} 个连接收尾；再发一次信号则立即退出";
+    RELOADED: "config read again: added {added}; removed {removed}; changed {changed}",
+        "已重新读取配置：新增 {added}；移除 {removed}；变更 {changed}";
+    RELOAD_FAILED: "config not read again, the old one stays: {error}", "未能重新读取配置，沿用旧配置：{error}";
+    STOPPED: "ended: served {accepted}, read {read_bytes}, wrote {written_bytes}",
+        "已结束：服务过 {accepted} 个对端，读 {read_bytes}，写 {written_bytes}";
     BYTES_ONE: "{n} byte", "{n} 字节";
     BYTES: "{n} bytes", "{n} 字节";
     MESSAGES_ONE: "{n} message", "{n} 条消息";

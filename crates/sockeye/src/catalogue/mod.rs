@@ -100,6 +100,16 @@ impl Text {
     }
 }
 
+/// `1 byte`, `2 bytes`.
+pub(crate) fn counted_bytes(n: u64, lang: Lang) -> String {
+    if n == 1 { BYTES_ONE } else { BYTES }.fill(lang, &[("n", &n)])
+}
+
+/// `1 message`, `2 messages`.
+pub(crate) fn counted_messages(n: u64, lang: Lang) -> String {
+    if n == 1 { MESSAGES_ONE } else { MESSAGES }.fill(lang, &[("n", &n)])
+}
+
 /// Splits at the first `{name}`.
 fn split_placeholder(text: &str) -> Option<(&str, &str, &str)> {
     let (before, rest) = text.split_once('{')?;

@@ -6,7 +6,7 @@ use sockeye_trace::{Closing, Event, Kind, Time};
 
 use super::View;
 use super::names::Names;
-use crate::catalogue::{self as say, Lang, Text};
+use crate::catalogue::{self as say, Lang, counted_bytes, counted_messages};
 use crate::ui::{Colour, Shown, Ui, escape, paint};
 
 /// How log lines are drawn.
@@ -16,6 +16,7 @@ pub(super) struct Log {
     colour: bool,
     ansi: bool,
     verbose: bool,
+    show: bool,
     encoding: &'static Encoding,
     zone: jiff::tz::TimeZone,
 }
@@ -27,6 +28,7 @@ impl Log {
             colour: ui.colour,
             ansi: view.ansi,
             verbose: view.verbose,
+            show: view.show,
             encoding: view.encoding,
             zone: jiff::tz::TimeZone::system(),
         }
@@ -79,8 +81,9 @@ impl Log {
             Kind::Accepted => say::ACCEPTED.fill(lang, &[("local", &local())]),
             Kind::Connected => say::CONNECTED.fill(lang, &[("local", &local())]),
             Kind::SessionOpened => say::SESSION.fill(lang, &[("local", &local())]),
+            Kind::Read if event.result == 0 && is_stream(local()) => return None,
             Kind::Read | Kind::Write => self.call(event, payload),
-            Kind::PeerClosed if self.verbose => say::PEER_CLOSED.get(lang).to_owned(),
+            Kind::PeerClosed if self.verbose || self.show => say::PEER_CLOSED.get(lang).to_owned(),
             Kind::Closed => self.closed(&Closing::from_payload(payload)),
             Kind::Refused => say::REFUSED.fill(lang, &[("limit", &first_line(payload).1)]),
             Kind::BadFrame => say::BAD_FRAME.fill(lang, &[("error", &error())]),
@@ -116,7 +119,7 @@ impl Log {
             .get(lang)
             .to_owned();
         }
-        let size = counted(bytes.into(), say::BYTES_ONE, say::BYTES, lang);
+        let size = counted_bytes(bytes.into(), lang);
         let text = self.shown(payload, bytes as usize);
         match event.kind() {
             Kind::Read => say::READ.fill(lang, &[("bytes", &size), ("text", &text)]),
@@ -144,8 +147,8 @@ impl Log {
     }
 
     fn closed(&self, closing: &Closing) -> String {
-        let bytes = |count| counted(count, say::BYTES_ONE, say::BYTES, self.lang);
-        let messages = |count| counted(count, say::MESSAGES_ONE, say::MESSAGES, self.lang);
+        let bytes = |count| counted_bytes(count, self.lang);
+        let messages = |count| counted_messages(count, self.lang);
         let reason = escape(&closing.reason);
         let text = if reason.is_empty() {
             say::CLOSED
@@ -165,9 +168,10 @@ impl Log {
     }
 }
 
-/// A number with its noun.
-fn counted(n: u64, one: Text, many: Text, lang: Lang) -> String {
-    if n == 1 { one } else { many }.fill(lang, &[("n", &n)])
+/// Whether bytes come from there in order, so that an empty read is the end and no message.
+fn is_stream(local: &str) -> bool {
+    let messages = ["udp:", "ip:", "unix-dgram:", "unix-seqpacket:"];
+    !messages.iter().any(|scheme| local.starts_with(scheme))
 }
 
 /// The kernel's error in an event that carries minus an errno.

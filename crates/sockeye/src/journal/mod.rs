@@ -21,6 +21,7 @@ pub(crate) use line::Line;
 pub(crate) use sink::Target;
 
 use crate::catalogue::{self, Lang};
+use crate::exit::{self, Exit};
 use crate::ui::Ui;
 use log::Log;
 use names::Names;
@@ -125,6 +126,19 @@ impl Journal {
             };
             let _ = notices.send(notice);
         }
+    }
+
+    /// Adds why the run fails, as its last line.
+    pub(crate) fn error(&self, error: &anyhow::Error) {
+        let exit = exit::of(error);
+        if exit == Exit::Done {
+            return;
+        }
+        let fields = |line: &mut Line| {
+            line.put("error", &format!("{error:#}"))
+                .number("exit", exit.code().into());
+        };
+        self.say("error", fields, None);
     }
 
     /// Waits until nobody reads our JSON Lines any more; for ever if somebody always does.
@@ -323,10 +337,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("events");
         let recorder = Recorder::new();
-        let ui = Ui {
-            lang: Lang::En,
-            colour: false,
-        };
+        let ui = Ui::plain(Lang::En);
         let journal = Journal::start(&recorder, ui, view(&file, show)).unwrap();
         act(&recorder, &journal);
         journal.finish();
@@ -388,10 +399,7 @@ mod tests {
             let recorder = Recorder::new();
             let mut observer = recorder.observe();
             act(&recorder, &deaf(&recorder));
-            let ui = Ui {
-                lang,
-                colour: false,
-            };
+            let ui = Ui::plain(lang);
             let log = Log::new(ui, &view(Path::new("unused"), true));
             let (mut names, mut text) = (Names::default(), String::new());
             observer.drain_all(|event, payload| {

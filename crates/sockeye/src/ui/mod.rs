@@ -4,7 +4,7 @@ mod escape;
 mod table;
 mod terminal;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 pub(crate) use escape::{Shown, escape};
 pub(crate) use table::Table;
@@ -21,14 +21,33 @@ pub(crate) struct Ui {
     pub(crate) lang: Lang,
     /// Whether what is written to standard error may be coloured.
     pub(crate) colour: bool,
+    /// Whether standard error was a terminal when we started.
+    terminal: bool,
 }
 
 impl Ui {
     pub(crate) fn new(lang: Lang) -> Self {
+        let stderr = io::stderr();
         Self {
             lang,
-            colour: terminal::colours(&io::stderr()),
+            colour: terminal::colours(&stderr),
+            terminal: stderr.is_terminal(),
         }
+    }
+
+    /// The views of a test: no colours.
+    #[cfg(test)]
+    pub(crate) fn plain(lang: Lang) -> Self {
+        Self {
+            lang,
+            colour: false,
+            terminal: false,
+        }
+    }
+
+    /// Whether our terminal has been closed: a hung-up terminal fails every request.
+    pub(crate) fn hung_up(self) -> bool {
+        self.terminal && !io::stderr().is_terminal()
     }
 
     /// Says why the run failed: one line, the causes joined by `: `.

@@ -8,7 +8,6 @@ pub(crate) enum Colour {
     Red,
     Dim,
     Cyan,
-    Bold,
 }
 
 /// Whether colours may be written there: only to a terminal, and not with NO_COLOR (no-color.org).
@@ -25,7 +24,6 @@ pub(crate) fn paint(text: &str, colour: Colour, on: bool) -> String {
     }
     // ECMA-48 §8.3.117, Select Graphic Rendition.
     let code = match colour {
-        Colour::Bold => 1,
         Colour::Dim => 2,
         Colour::Red => 31,
         Colour::Cyan => 36,

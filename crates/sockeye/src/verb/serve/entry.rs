@@ -3,9 +3,12 @@
 use std::num::{NonZeroU64, NonZeroUsize};
 
 use clap::{Args, ValueEnum};
+use encoding_rs::Encoding;
 use serde::Deserialize;
 use sockeye_frame::{ByteSize, Framing};
 use sockeye_net::{Endpoint, Moment, OptionError};
+
+use sockeye_service::{Cidr, Options};
 
 use crate::exit::{Usage, usage};
 use crate::values::{Charset, Pause, Wait, from_text, from_texts};
@@ -88,7 +91,8 @@ pub(crate) struct Entry {
     pub(crate) idle_timeout: Option<Wait>,
     /// Only peers from this range may connect: 10.0.0.0/8; may be repeated
     #[arg(long, value_name = "CIDR", help_heading = "Limits")]
-    pub(crate) allow_from: Vec<String>,
+    #[serde(deserialize_with = "from_texts")]
+    pub(crate) allow_from: Vec<Cidr>,
     /// Read at most so much at once: 512, 64KiB
     #[arg(long, value_name = "SIZE", help_heading = "Limits")]
     #[serde(deserialize_with = "from_text")]
@@ -103,19 +107,29 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    /// How logs and events call it.
+    pub(crate) fn label(&self) -> String {
+        let service = || self.service.map(Service::name).unwrap_or_default();
+        self.name.clone().unwrap_or_else(service)
+    }
+
     /// Refuses what makes no sense together.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
-        let service = self.service.map(Service::name).unwrap_or_default();
-        match (self.service, &self.text, &self.to) {
-            (Some(Service::Reply), None, _) => return Err(usage!("reply needs a text to answer")),
-            (Some(Service::Relay), _, None) => {
-                return Err(usage!("relay needs an endpoint to pass everything on to"));
-            }
-            (Some(Service::Reply), ..) | (_, None, _) => {}
-            (_, Some(_), _) => return Err(usage!("{service} takes no text, only reply does")),
+        let Some(service) = self.service else {
+            return Err(usage!("no service is given"));
+        };
+        let name = service.name();
+        match (service, &self.text) {
+            (Service::Reply, None) => return Err(usage!("reply needs a text to answer with")),
+            (Service::Reply, _) | (_, None) => {}
+            (_, Some(_)) => return Err(usage!("{name} takes no text, only reply does")),
         }
-        if self.to.is_some() && self.service != Some(Service::Relay) {
-            return Err(usage!("{service} passes nothing on, only relay does"));
+        match (service, &self.to) {
+            (Service::Relay, None) => {
+                return Err(usage!("relay needs to know where to pass on to"));
+            }
+            (Service::Relay, _) | (_, None) => {}
+            (_, Some(_)) => return Err(usage!("{name} passes nothing on, only relay does")),
         }
         let streams = self
             .endpoints
@@ -123,10 +137,13 @@ impl Entry {
             .any(|e| !e.place.scheme().is_messages());
         if self.frame.is_some() && !streams {
             return Err(usage!(
-                "datagrams are messages already: a framing is for streams"
+                "datagrams are messages already; a framing is for streams"
             ));
         }
-        self.with_options().map(drop)
+        self.with_options()?;
+        self.encoded(self.quit_on.as_deref())?;
+        self.encoded(self.text.as_deref())?;
+        Ok(())
     }
 
     /// The endpoints with the options that were written for all of them.
@@ -141,6 +158,80 @@ impl Entry {
             check.map_err(|error| Usage(format!("{endpoint}: {error}")))?;
         }
         Ok(endpoints)
+    }
+
+    /// How its peers are treated.
+    pub(crate) fn options(&self) -> anyhow::Result<Options> {
+        let default = Options::default();
+        Ok(Options {
+            framing: self.frame.clone().unwrap_or(default.framing),
+            max_connections: self
+                .max_connections
+                .map_or(default.max_connections, Into::into),
+            idle_timeout: self.idle_timeout.map(|Wait(time)| time),
+            allow_from: self.allow_from.clone(),
+            amplify: self.amplify,
+            once: self.once,
+            requests: self.requests.map(Into::into),
+            quit_on: self.encoded(self.quit_on.as_deref())?.map(Into::into),
+            read_size: self
+                .read_size
+                .and_then(|ByteSize(size)| NonZeroUsize::new(size as usize)),
+            read_pause: self.read_pause.map(|pause| pause.least..=pause.most),
+            seed: rand::random(),
+            ..default
+        })
+    }
+
+    /// What its bytes are as text.
+    pub(crate) fn charset(&self) -> &'static Encoding {
+        self.encoding.unwrap_or_default().0
+    }
+
+    /// A text in the bytes of its peers.
+    pub(crate) fn encoded(&self, text: Option<&str>) -> anyhow::Result<Option<Vec<u8>>> {
+        let Some(text) = text else { return Ok(None) };
+        let encoding = self.charset();
+        if encoding.output_encoding() != encoding {
+            return Err(usage!(
+                "{} is for reading only; texts cannot be sent in it",
+                encoding.name()
+            ));
+        }
+        let (bytes, _, lossy) = encoding.encode(text);
+        if lossy {
+            return Err(usage!("{} cannot express \"{text}\"", encoding.name()));
+        }
+        Ok(Some(bytes.into_owned()))
+    }
+
+    /// Whether the same sockets and the same answers serve both, so that only limits differ.
+    pub(crate) fn serves_as(&self, other: &Self) -> bool {
+        let of = |entry: &Self| {
+            let Self {
+                name,
+                service,
+                endpoints,
+                text,
+                to,
+                encoding,
+                option,
+                backlog,
+                ..
+            } = entry.clone();
+            Self {
+                name,
+                service,
+                endpoints,
+                text,
+                to,
+                encoding,
+                option,
+                backlog,
+                ..Self::default()
+            }
+        };
+        of(self) == of(other)
     }
 }
 
@@ -157,5 +248,129 @@ fn set(endpoints: &mut [Endpoint], option: &str) -> anyhow::Result<()> {
     match refused {
         Some(error) if !taken => Err(Usage(error.to_string()).into()),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::values::Charset;
+
+    fn entry(service: Service, endpoints: &[&str]) -> Entry {
+        let endpoints = endpoints.iter().map(|text| text.parse().unwrap()).collect();
+        Entry {
+            service: Some(service),
+            endpoints,
+            ..Entry::default()
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_together_is_refused() {
+        let check = |entry: Entry, expected: &str| {
+            assert_eq!(entry.check().unwrap_err().to_string(), expected);
+        };
+        let echo = || entry(Service::Echo, &["udp://:0"]);
+        check(
+            entry(Service::Reply, &[":0"]),
+            "reply needs a text to answer with",
+        );
+        check(
+            entry(Service::Relay, &[":0"]),
+            "relay needs to know where to pass on to",
+        );
+        check(
+            Entry {
+                text: Some("hi".into()),
+                ..echo()
+            },
+            "echo takes no text, only reply does",
+        );
+        check(
+            Entry {
+                to: ":1".parse().ok(),
+                ..echo()
+            },
+            "echo passes nothing on, only relay does",
+        );
+        check(
+            Entry {
+                frame: "line".parse().ok(),
+                ..echo()
+            },
+            "datagrams are messages already; a framing is for streams",
+        );
+        check(
+            Entry {
+                quit_on: Some("再见👋".into()),
+                encoding: "gbk".parse().ok(),
+                ..echo()
+            },
+            "GBK cannot express \"再见👋\"",
+        );
+        let utf16: Charset = "utf-16le".parse().unwrap();
+        check(
+            Entry {
+                quit_on: Some("exit".into()),
+                encoding: Some(utf16),
+                ..echo()
+            },
+            "UTF-16LE is for reading only; texts cannot be sent in it",
+        );
+    }
+
+    #[test]
+    fn an_option_goes_where_it_fits_and_nowhere_is_an_error() {
+        let both = Entry {
+            option: vec!["nodelay=0".into(), "rcvbuf=64KiB".into()],
+            backlog: Some(8),
+            ..entry(Service::Echo, &[":0", "udp://:0"])
+        };
+        let shown: Vec<_> = both
+            .with_options()
+            .unwrap()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "tcp://:0?backlog=8&nodelay=0&rcvbuf=64KiB",
+                "udp://:0?rcvbuf=64KiB"
+            ]
+        );
+        let wrong = Entry {
+            backlog: Some(8),
+            ..entry(Service::Echo, &["udp://:0"])
+        };
+        let error = wrong.with_options().unwrap_err().to_string();
+        assert!(
+            error.contains("backlog") && error.contains("tcp"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn texts_are_sent_in_the_encoding_of_the_peers() {
+        let gbk = Entry {
+            encoding: "gbk".parse().ok(),
+            ..Entry::default()
+        };
+        assert_eq!(
+            gbk.encoded(Some("你好")).unwrap().unwrap(),
+            b"\xc4\xe3\xba\xc3"
+        );
+    }
+
+    #[test]
+    fn limits_change_without_a_restart_and_sockets_do_not() {
+        let old = entry(Service::Echo, &[":7007"]);
+        let limited = Entry {
+            max_connections: NonZeroUsize::new(1),
+            ..old.clone()
+        };
+        assert!(old.serves_as(&limited));
+        let moved = entry(Service::Echo, &[":7008"]);
+        assert!(!old.serves_as(&moved));
     }
 }

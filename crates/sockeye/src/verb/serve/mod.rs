@@ -1,18 +1,31 @@
 //! `sockeye serve`: services on endpoints, until interrupted.
 
 mod entry;
+mod exchange;
+mod notices;
 mod options;
 mod page;
+mod responders;
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::context::Context;
-use crate::exit::{Exit, usage};
-use crate::journal::Target;
-
 pub(crate) use entry::{Entry, Service};
+use exchange::Exchange;
+
+use crate::catalogue::Lang;
+use crate::config::Config;
+use crate::context::Context;
+use crate::exit::{Exit, Interrupted, usage};
+use crate::journal::{Journal, Target, View};
+use crate::signals::{Asked, Signals};
+use crate::supervisor::Supervisor;
+use crate::ui::write_stdout;
+use crate::words;
+
+/// Where a service listens if nobody says: a free port of this machine.
+const ANYWHERE: &str = ":0";
 
 /// Serve one service, or the exchange: all the safe ones on loopback
 #[derive(Args, Debug)]
@@ -56,7 +69,133 @@ pub(crate) struct Serve {
 }
 
 impl Serve {
-    pub(crate) async fn run(self, _context: &Context) -> anyhow::Result<Exit> {
-        std::future::ready(Err(usage!("{:?} on {:?}", self.service, self.endpoints))).await
+    pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        if self.entry.option.iter().any(|option| option == "help") {
+            write_stdout(options::list(context.lang()).as_bytes())?;
+            return Ok(Exit::Done);
+        }
+        let config = self.config()?;
+        // From here on a signal waits for us: none is lost between binding and serving.
+        let signals = Signals::listen()?;
+        let journal = Journal::start(&context.net.recorder, context.ui, self.view(context))?;
+        let result = self.serve(context, &journal, config, signals).await;
+        if let Err(error) = &result {
+            journal.error(error);
+        }
+        journal.finish();
+        result
+    }
+
+    /// What to serve: the service that was asked for, or the exchange.
+    fn config(&self) -> anyhow::Result<Config> {
+        let Some(service) = self.service else {
+            if self.entry != Entry::default() {
+                return Err(usage!(
+                    "these flags need a service; the exchange has its config"
+                ));
+            }
+            return Config::load(self.config.as_deref());
+        };
+        let mut endpoints = words::endpoints(&self.endpoints)?;
+        if endpoints.is_empty() {
+            endpoints.push(ANYWHERE.parse()?);
+        }
+        let entry = Entry {
+            service: Some(service),
+            endpoints,
+            ..self.entry.clone()
+        };
+        entry.check()?;
+        Ok(Config {
+            path: None,
+            entries: vec![entry],
+        })
+    }
+
+    fn view(&self, context: &Context) -> View {
+        let json = self
+            .json
+            .then_some(Target::Stdout)
+            .or_else(|| self.events.clone());
+        View {
+            log: !context.global.quiet && !self.json,
+            json,
+            show: self.show,
+            ansi: self.ansi,
+            verbose: context.global.verbose > 0,
+            encoding: self.entry.charset(),
+        }
+    }
+
+    async fn serve(
+        &self,
+        context: &Context,
+        journal: &Journal,
+        config: Config,
+        mut signals: Signals,
+    ) -> anyhow::Result<Exit> {
+        let lang = context.lang();
+        let supervisor = Supervisor::from_env();
+        let (mut exchange, sockets) = Exchange::start(context, journal, &config).await?;
+        if self.service.is_none() {
+            journal.tell(page::render(&config, &sockets, lang));
+        }
+        let path = config.path.as_ref().map(|path| path.display().to_string());
+        notices::ready(journal, config.entries.len(), path.as_deref());
+        supervisor.ready();
+        loop {
+            tokio::select! {
+                ended = exchange.ended() => {
+                    ended?;
+                    break;
+                }
+                signal = signals.next() => match signal {
+                    Asked::Reload if self.service.is_none() && !context.ui.hung_up() => {
+                        supervisor.reloading();
+                        self.reload(&mut exchange, journal, lang).await;
+                        supervisor.ready();
+                    }
+                    _ => {
+                        supervisor.stopping();
+                        notices::draining(journal, lang, exchange.open());
+                        drain(&mut exchange, &mut signals).await?;
+                        break;
+                    }
+                },
+                () = journal.unread() => {
+                    drain(&mut exchange, &mut signals).await?;
+                    break;
+                }
+            }
+        }
+        notices::stopped(journal, lang, &exchange.total());
+        Ok(Exit::Done)
+    }
+
+    /// Serves what the config says now; a bad one changes nothing.
+    async fn reload(&self, exchange: &mut Exchange<'_>, journal: &Journal, lang: Lang) {
+        let changes = match Config::load(self.config.as_deref()) {
+            Ok(config) => exchange.reload(&config).await,
+            Err(error) => Err(error),
+        };
+        match changes {
+            Ok(changes) => notices::reloaded(journal, lang, &changes),
+            Err(error) => notices::reload_failed(journal, lang, &error),
+        }
+    }
+}
+
+/// Lets everybody finish, unless a second signal says not to.
+async fn drain(exchange: &mut Exchange<'_>, signals: &mut Signals) -> anyhow::Result<()> {
+    let impatient = async {
+        loop {
+            if let Asked::End(signal) = signals.next().await {
+                return signal;
+            }
+        }
+    };
+    tokio::select! {
+        drained = exchange.drain() => drained,
+        signal = impatient => Err(Interrupted(signal).into()),
     }
 }

@@ -1,0 +1,112 @@
+//! What `serve` says itself: where it listens, what a reload changed, what it came to.
+
+use sockeye_service::Summary;
+
+use super::Entry;
+use super::exchange::{Changes, Socket};
+use crate::catalogue::{self as say, Lang, counted_bytes};
+use crate::journal::Journal;
+
+/// A socket listens.
+pub(super) fn listening(journal: &Journal, lang: Lang, entry: &Entry, socket: &Socket) {
+    let (service, endpoint) = (entry.label(), socket.local.to_string());
+    let text = say::LISTENING.fill(lang, &[("endpoint", &endpoint), ("service", &service)]);
+    let framing = socket.entrance.framing.as_ref().or(entry.frame.as_ref());
+    let framing = framing.map(ToString::to_string);
+    journal.say(
+        "listening",
+        |line| {
+            line.put("service", &service)
+                .put("endpoint", &endpoint)
+                .put("asked", &socket.asked.to_string())
+                .put_some("frame", framing.as_deref());
+        },
+        Some(text),
+    );
+}
+
+/// Every socket listens.
+pub(super) fn ready(journal: &Journal, services: usize, config: Option<&str>) {
+    journal.say(
+        "ready",
+        |line| {
+            line.number("services", services as u64)
+                .put_some("config", config);
+        },
+        None,
+    );
+}
+
+/// The config was read again.
+pub(super) fn reloaded(journal: &Journal, lang: Lang, changes: &Changes) {
+    let list = |names: &[String]| match names {
+        [] => "–".to_owned(),
+        names => names.join(", "),
+    };
+    let text = say::RELOADED.fill(
+        lang,
+        &[
+            ("added", &list(&changes.added)),
+            ("removed", &list(&changes.removed)),
+            ("changed", &list(&changes.changed)),
+        ],
+    );
+    journal.say(
+        "reloaded",
+        |line| {
+            line.list("added", &changes.added)
+                .list("removed", &changes.removed)
+                .list("changed", &changes.changed);
+        },
+        Some(text),
+    );
+}
+
+/// The config could not be read again.
+pub(super) fn reload_failed(journal: &Journal, lang: Lang, error: &anyhow::Error) {
+    let error = format!("{error:#}");
+    let text = say::RELOAD_FAILED.fill(lang, &[("error", &error)]);
+    journal.say(
+        "reload_failed",
+        |line| {
+            line.put("error", &error);
+        },
+        Some(text),
+    );
+}
+
+/// A signal asked for the end.
+pub(super) fn draining(journal: &Journal, lang: Lang, open: usize) {
+    let text = say::DRAINING.fill(lang, &[("open", &open)]);
+    journal.say(
+        "draining",
+        |line| {
+            line.number("open", open as u64);
+        },
+        (open > 0).then_some(text),
+    );
+}
+
+/// Nobody is served any more.
+pub(super) fn stopped(journal: &Journal, lang: Lang, total: &Summary) {
+    let text = say::STOPPED.fill(
+        lang,
+        &[
+            ("accepted", &total.accepted),
+            ("read_bytes", &counted_bytes(total.read_bytes, lang)),
+            ("written_bytes", &counted_bytes(total.written_bytes, lang)),
+        ],
+    );
+    journal.say(
+        "stopped",
+        |line| {
+            line.number("accepted", total.accepted)
+                .number("refused", total.refused)
+                .number("read_bytes", total.read_bytes)
+                .number("written_bytes", total.written_bytes)
+                .number("read_messages", total.read_messages)
+                .number("written_messages", total.written_messages);
+        },
+        Some(text),
+    );
+}
