@@ -77,10 +77,9 @@ impl FromStr for HostPort {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (host, port) = split_port(text)?;
         let host = host_before_port(host, text)?;
-        let port = port_number(port).ok_or_else(|| EndpointError::BadPort {
-            text: shown(text),
-            port: shown(port),
-        })?;
+        let Some(port) = port_number(port) else {
+            return Err(bad_port(text, port));
+        };
         Ok(Self { host, port })
     }
 }
@@ -119,7 +118,7 @@ pub(super) fn split_port(text: &str) -> Result<(&str, &str), EndpointError> {
 
 /// Reads what stands before the colon of the port.
 pub(super) fn host_before_port(host: &str, text: &str) -> Result<Host, EndpointError> {
-    if !host.starts_with('[') && host.contains(':') {
+    if is_bare_v6(host) {
         let port = text.rsplit_once(':').map_or("PORT", |(_, port)| port);
         return Err(EndpointError::NeedsBrackets {
             text: shown(text),
@@ -127,6 +126,31 @@ pub(super) fn host_before_port(host: &str, text: &str) -> Result<Host, EndpointE
         });
     }
     host.parse()
+}
+
+/// Whether the text is meant as an IPv6 address and lacks its brackets.
+fn is_bare_v6(text: &str) -> bool {
+    let address = text.split('%').next().unwrap_or_default();
+    let is_of_v6 = |b: u8| b.is_ascii_hexdigit() || b == b':' || b == b'.';
+    address.contains(':') && address.bytes().all(is_of_v6)
+}
+
+pub(super) fn bad_port(text: &str, port: &str) -> EndpointError {
+    let text = shown(text);
+    match port.find('/') {
+        Some(at) if port_number(&port[..at]).is_some() => {
+            let rest = shown(&port[at..]);
+            EndpointError::Trailing {
+                text,
+                after: "the port",
+                rest,
+            }
+        }
+        _ => EndpointError::BadPort {
+            text,
+            port: shown(port),
+        },
+    }
 }
 
 /// A port in plain digits; `u16::from_str` alone would take `+80`.
@@ -232,7 +256,7 @@ impl FromStr for Host {
                 .strip_suffix(']')
                 .map_or_else(|| Err(bad_v6(text)), |v6| host_v6(v6, text));
         }
-        if text.contains(':') {
+        if is_bare_v6(text) {
             let hint = shown(&bracketed(text));
             return Err(EndpointError::NeedsBrackets {
                 text: shown(text),
@@ -311,6 +335,9 @@ impl FromStr for HostName {
             c if c.is_ascii() => c.is_ascii_alphanumeric(),
             c => !super::error::is_unprintable(c),
         };
+        if text.contains(':') {
+            return Err(bad("one colon stands before the port, and none in a name"));
+        }
         if !text.chars().all(is_allowed) {
             return Err(bad("a name has letters, digits, `-`, `_` and dots"));
         }

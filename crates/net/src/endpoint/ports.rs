@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::error::{EndpointError, shown};
-use super::host::{from_words, host_before_port, port_number, split_port};
+use super::host::{bad_port, from_words, host_before_port, port_number, split_port};
 use super::{Endpoint, Host, HostPort, Place, Scheme, split_scheme};
 use crate::options::Settings;
 
@@ -67,10 +67,7 @@ impl FromStr for PortRange {
         let host = host_before_port(host, place)?;
         let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
         let (Some(first), Some(last)) = (port_number(first), port_number(last)) else {
-            return Err(EndpointError::BadPort {
-                text: shown(place),
-                port: shown(ports),
-            });
+            return Err(bad_port(place, ports));
         };
         if last < first {
             return Err(EndpointError::BackwardRange { text: shown(place) });

@@ -166,9 +166,15 @@ fn refusals_say_what_to_write() {
     refused("ho\0st:80", "is no host name");
     refused("user@host:80", "is no host name");
     refused("host..org:80", "between two dots");
-    refused("unix:", "a Unix socket needs a name");
+    refused("localhost:80:81", "one colon stands before the port");
+    refused("tcp://h:80/x", "may follow the port, not `/x`");
+    refused("h:80/?nodelay", "may follow the port, not `/`");
+    refused("unix:", "`unix:`: a Unix socket needs a name");
     refused("unix:/a%00", "no NUL");
-    refused("unix://run/x", "follows the two slashes");
+    refused(
+        "unix://run/x",
+        "`unix://run/x`: an absolute path or @NAME follows",
+    );
     refused("unix:/a%zz", "`%zz` is no percent escape");
     refused("fd:x", "`x` is no file descriptor");
     refused("fd:-1", "is no file descriptor");

@@ -63,7 +63,7 @@ impl UnixName {
     pub(crate) fn read(text: &str, kind: UnixKind) -> Result<Self, EndpointError> {
         let scheme = kind.scheme();
         let bad = |why| EndpointError::BadUnixName {
-            text: shown(text),
+            text: shown(&format!("{scheme}:{text}")),
             scheme,
             why,
         };

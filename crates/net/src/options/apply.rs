@@ -96,6 +96,21 @@ fn set(target: Target<'_>, setting: &Setting) -> Result<(), OptionError> {
     }
     access::set(target, spec, setting.value()).map_err(|source| OptionError::Refused {
         setting: setting.to_string(),
+        hint: hint(spec.key, &source),
         source: source.into(),
     })
+}
+
+/// What would have been allowed, since the kernel's errno tells only that this was not.
+fn hint(key: OptionKey, error: &io::Error) -> String {
+    const ALLOWED: &str = "/proc/sys/net/ipv4/tcp_allowed_congestion_control";
+    match (key, error.raw_os_error()) {
+        (OptionKey::Congestion, _) => std::fs::read_to_string(ALLOWED)
+            .map(|names| format!(" (allowed here: {})", names.trim()))
+            .unwrap_or_default(),
+        (OptionKey::Mark | OptionKey::Priority, Some(libc::EPERM)) => {
+            " (needs CAP_NET_ADMIN)".into()
+        }
+        _ => String::new(),
+    }
 }

@@ -57,10 +57,12 @@ pub enum OptionError {
         used: &'static str,
     },
     /// The kernel refused it; the source is its errno.
-    #[error("option `{setting}` was refused")]
+    #[error("option `{setting}` was refused{hint}")]
     Refused {
         /// The option as it was asked for.
         setting: String,
+        /// What this machine allows, in parentheses; empty where that is not known.
+        hint: String,
         /// The kernel's answer.
         #[source]
         source: Errno,

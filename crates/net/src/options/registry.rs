@@ -35,19 +35,14 @@ impl OptionKey {
         self.spec().name
     }
 
-    /// When it is switched on although nobody wrote it, on TCP sockets.
-    const fn default_on(self) -> Moments {
-        match self {
-            Self::NoDelay => Moments::LISTEN.and(Moments::DIAL),
-            Self::ReuseAddr => Moments::LISTEN,
-            _ => Moments::NEVER,
-        }
-    }
-
-    /// Its value when nobody wrote it, on a fresh socket; nothing where the kernel decides.
+    /// Its value when nobody wrote it; nothing where the kernel decides, or whoever opened `fd:`.
     pub fn default_value(self, scheme: Scheme, moment: Moment) -> Option<Value> {
-        let is_ours = scheme == Scheme::Tcp && moment != Moment::Adopted;
-        (is_ours && self.default_on().has(moment)).then_some(Value::Flag(true))
+        let is_on = match self {
+            Self::NoDelay => matches!(moment, Moment::Listen | Moment::Dial | Moment::Adopted),
+            Self::ReuseAddr => moment == Moment::Listen,
+            _ => false,
+        };
+        (is_on && scheme == Scheme::Tcp).then_some(Value::Flag(true))
     }
 
     /// Whether it may be written more than once.

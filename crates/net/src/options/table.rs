@@ -495,7 +495,7 @@ pub static OPTIONS: &[Spec] = &[
         when: DIAL,
         access: Access::Elsewhere,
         source: "RFC 1928, RFC 9110",
-        doc: "dial through this proxy, which also resolves the name",
-        doc_zh: "通过该代理拨出，域名也由代理解析",
+        doc: "dial through this proxy, which also resolves the name; repeated, a chain, the nearest first",
+        doc_zh: "通过该代理拨出，域名也由代理解析；可重复成链，最近的在前",
     },
 ];

@@ -220,7 +220,7 @@ impl Kind {
             Self::Address => "HOST, HOST:PORT or :PORT (for Unix sockets /PATH or @NAME)".into(),
             Self::Group => "a multicast address, also with @INTERFACE".into(),
             Self::Frame => "a framing such as line or u32be".into(),
-            Self::Proxy => "socks5://HOST:PORT or http://HOST:PORT".into(),
+            Self::Proxy => "socks5://HOST:PORT or http://HOST:PORT, also with USER@".into(),
         }
     }
 }
