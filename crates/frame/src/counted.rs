@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::codec::{State, Step};
 use crate::error::{DecodeError, Fault, Unencodable};
-use crate::explain::{Evidence, Guess};
+use crate::explain::{Evidence, Expected};
 use crate::framing::Limits;
 use crate::length::LengthField;
 use crate::{content_length, json_header, netstring, octet_count, varint};
@@ -53,11 +53,14 @@ impl Header {
         }
     }
 
-    /// What a header that passes the limit would be if it were written otherwise.
-    fn otherwise(&self, header: &[u8], limits: Limits) -> Option<Guess> {
+    /// What a header that passes the limit looks like.
+    fn evidence(&self, header: &[u8], limits: Limits) -> Evidence {
         match self {
-            Self::Length(field) => field.otherwise(header, limits.max),
-            _ => None,
+            Self::Length(field) => Evidence::header(header, field.otherwise(header, limits.max)),
+            Self::Varint | Self::Json => Evidence::header(header, None),
+            Self::Netstring | Self::OctetCount | Self::ContentLength => {
+                Evidence::beginning(header, Expected::Text)
+            }
         }
     }
 
@@ -236,7 +239,7 @@ fn begin_stream(
     } = *awaited;
     if !limits.streams(own.len(), body) {
         let length = body.saturating_add(own.len() as u64);
-        let evidence = Evidence::header(&src[..start], header.otherwise(&src[..start], limits));
+        let evidence = header.evidence(&src[..start], limits);
         return Err(DecodeError::TooLong {
             at,
             announced,
@@ -304,7 +307,7 @@ fn check_tail(
         found: src[end],
         allowed: netstring::TAIL_ALLOWED,
     };
-    let evidence = Evidence::beginning(if begun == at { src } else { &[] });
+    let evidence = Evidence::beginning(if begun == at { src } else { &[] }, Expected::Text);
     Err(DecodeError::Malformed {
         at: begun,
         byte: at + end as u64,
@@ -320,6 +323,6 @@ pub(crate) fn malformed(src: &[u8], at: u64, i: usize, fault: Fault) -> DecodeEr
         at,
         byte: at + i as u64,
         fault,
-        evidence: Evidence::beginning(src),
+        evidence: Evidence::beginning(src, Expected::Text),
     }
 }

@@ -8,7 +8,7 @@ use memchr::{memchr, memmem};
 use crate::codec::{State, Step};
 use crate::effort;
 use crate::error::{DecodeError, Unencodable};
-use crate::explain::Evidence;
+use crate::explain::{Evidence, Expected};
 
 /// What ends a message.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -204,6 +204,6 @@ fn unending(at: u64, max: usize, src: &[u8]) -> DecodeError {
     DecodeError::Unending {
         at,
         limit: max as u64,
-        evidence: Evidence::beginning(src),
+        evidence: Evidence::beginning(src, Expected::Text),
     }
 }

@@ -17,6 +17,15 @@ pub enum Blame {
     Peer,
 }
 
+/// A count with its noun.
+struct Bytes(u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} byte{}", self.0, if self.0 == 1 { "" } else { "s" })
+    }
+}
+
 /// Why a byte stream stopped being frames. Offsets count bytes from the start of that direction;
 /// `at` is where the frame begins.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -24,7 +33,8 @@ pub enum Blame {
 pub enum DecodeError {
     /// A length was announced that the limits forbid; nothing was sized by it.
     #[error(
-        "frame at byte {at} announces {announced} bytes{}, the limit is {limit}{evidence}",
+        "frame at byte {at} announces {}{}, the limit is {limit}{evidence}",
+        Bytes(*announced),
         counted(*announced, *length)
     )]
     TooLong {
@@ -41,7 +51,7 @@ pub enum DecodeError {
     },
     /// No delimiter came within the limit. Decoding may go on: what follows up to and including
     /// the next delimiter comes as `Step::Skipped`.
-    #[error("frame at byte {at} is longer than the limit of {limit} bytes{evidence}")]
+    #[error("frame at byte {at} is longer than the limit of {}{evidence}", Bytes(*limit))]
     Unending {
         /// Where the frame begins.
         at: u64,
@@ -63,7 +73,7 @@ pub enum DecodeError {
         evidence: Evidence,
     },
     /// The stream ended inside a frame.
-    #[error("stream ended at least {missing} bytes before the end of the frame at byte {at}")]
+    #[error("stream ended at least {} before the end of the frame at byte {at}", Bytes(*missing))]
     Truncated {
         /// Where the frame begins.
         at: u64,
@@ -146,7 +156,7 @@ pub enum Fault {
     #[error("the length does not fit 64 bits")]
     Overflow,
     /// A header of text that does not end.
-    #[error("the header is longer than {limit} bytes")]
+    #[error("the header is longer than {}", Bytes(*limit as u64))]
     LongHeader {
         /// The limit that it passed.
         limit: usize,
@@ -169,7 +179,7 @@ pub enum Fault {
     #[error("found {} after the escape byte db, allowed are dc and dd", shown(*.0))]
     BadEscape(u8),
     /// A COBS code that points past the frame's end.
-    #[error("the code {code} points {past} bytes past the end of the frame")]
+    #[error("the code {code} points {} past the end of the frame", Bytes(*past as u64))]
     PastEnd {
         /// The code byte.
         code: u8,
@@ -247,7 +257,7 @@ pub enum Unencodable {
         at: usize,
     },
     /// The framing carries one size only.
-    #[error("the message has {len} bytes, this framing carries exactly {size}")]
+    #[error("the message has {}, this framing carries exactly {size}", Bytes(*len))]
     WrongSize {
         /// The message's length.
         len: u64,
@@ -258,7 +268,7 @@ pub enum Unencodable {
     #[error("this framing cannot carry an empty message")]
     Empty,
     /// The message is longer than the limit.
-    #[error("the message has {len} bytes, the limit is {limit}")]
+    #[error("the message has {}, the limit is {limit}", Bytes(*len))]
     TooLong {
         /// The message's length.
         len: u64,
@@ -266,7 +276,7 @@ pub enum Unencodable {
         limit: u64,
     },
     /// The length does not fit the bytes that announce it.
-    #[error("the message has {len} bytes, the length field can announce {most}")]
+    #[error("the message has {}, the length field can announce {most}", Bytes(*len))]
     TooLongForWidth {
         /// The message's length.
         len: u64,
@@ -274,7 +284,7 @@ pub enum Unencodable {
         most: u64,
     },
     /// The message is shorter than `off=` or `adj=` demand.
-    #[error("the message has {len} bytes, this framing needs at least {least}")]
+    #[error("the message has {}, this framing needs at least {least}", Bytes(*len))]
     TooShort {
         /// The message's length.
         len: u64,
@@ -290,7 +300,7 @@ pub enum Unencodable {
         fault: JsonFault,
     },
     /// The JSON header announces another body than the one that follows it.
-    #[error("the JSON header announces a body of {announced} bytes, {len} follow it")]
+    #[error("the JSON header announces a body of {}, behind it are {len}", Bytes(*announced))]
     WrongBody {
         /// The header's `size`.
         announced: u64,

@@ -20,6 +20,13 @@ struct Seen {
     guess: Option<Guess>,
 }
 
+/// What a framing puts where the bytes come from. Text is no surprise where text belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expected {
+    Binary,
+    Text,
+}
+
 /// What a peer seems to speak instead of the framing that was expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -42,20 +49,25 @@ pub enum Guess {
 }
 
 impl Evidence {
-    /// A header that was read, and what it would be if it were right (unless it is known better).
+    /// A binary header that was read, and what it would be if nothing else is known.
     pub(crate) fn header(header: &[u8], otherwise: Option<Guess>) -> Self {
         // With `off=` the field is at the end of what may be a long header.
         let bytes = &header[header.len().saturating_sub(KEPT)..];
-        Self::of("; the header is", bytes, otherwise)
+        Self::of("; the header is", bytes, Expected::Binary, otherwise)
     }
 
     /// How a frame begins.
-    pub(crate) fn beginning(frame: &[u8]) -> Self {
-        Self::of("; it begins with", &frame[..frame.len().min(KEPT)], None)
+    pub(crate) fn beginning(frame: &[u8], expected: Expected) -> Self {
+        Self::of(
+            "; it begins with",
+            &frame[..frame.len().min(KEPT)],
+            expected,
+            None,
+        )
     }
 
-    fn of(intro: &'static str, bytes: &[u8], otherwise: Option<Guess>) -> Self {
-        let guess = guess(bytes).or(otherwise);
+    fn of(intro: &'static str, bytes: &[u8], expected: Expected, otherwise: Option<Guess>) -> Self {
+        let guess = guess(bytes, expected).or(otherwise);
         Self(Box::new(Seen {
             intro,
             bytes: bytes.to_vec(),
@@ -80,7 +92,7 @@ const HTTP: [&[u8]; 9] = [
     b"GET ", b"HEAD", b"POST", b"PUT ", b"DELE", b"OPTI", b"PATC", b"CONN", b"HTTP",
 ];
 
-fn guess(bytes: &[u8]) -> Option<Guess> {
+fn guess(bytes: &[u8], expected: Expected) -> Option<Guess> {
     match bytes {
         // A record's type and version: RFC 8446, section 5.1. SSL 3.0 to TLS 1.3 differ in the
         // third byte.
@@ -88,12 +100,12 @@ fn guess(bytes: &[u8]) -> Option<Guess> {
         _ if HTTP.iter().any(|start| bytes.starts_with(start)) => Some(Guess::Http),
         // RFC 4253, section 4.2.
         _ if bytes.starts_with(b"SSH-") => Some(Guess::Ssh),
-        _ if is_text(bytes) => Some(Guess::Text),
+        _ if expected == Expected::Binary && is_text(bytes) => Some(Guess::Text),
         _ => None,
     }
 }
 
-/// Two printable characters at least; the last one may be cut.
+/// Two printable bytes at least; the last character may be cut.
 fn is_text(bytes: &[u8]) -> bool {
     let whole = match str::from_utf8(bytes) {
         Ok(_) => bytes.len(),
@@ -102,7 +114,7 @@ fn is_text(bytes: &[u8]) -> bool {
     };
     let printable = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r');
     bytes.len() > 1
-        && whole > 0
+        && whole > 1
         && str::from_utf8(&bytes[..whole]).is_ok_and(|text| text.chars().all(printable))
 }
 
@@ -186,6 +198,15 @@ mod tests {
             b"SSH-",
             Some(&Guess::Ssh),
             "; the header is 53 53 48 2d, ASCII \"SSH-\": the peer seems to speak SSH",
+        );
+    }
+
+    #[test]
+    fn text_is_no_surprise_where_text_belongs() {
+        assert_eq!(Evidence::beginning(b"hello", Expected::Text).guess(), None);
+        assert_eq!(
+            Evidence::beginning(b"GET /", Expected::Text).guess(),
+            Some(&Guess::Http)
         );
     }
 

@@ -51,10 +51,12 @@ impl LengthField {
             return Err(self.malformed(src, at, Fault::NegativeLength(self.negative(announced))));
         }
         let body = i128::from(announced) + self.delta();
-        let Ok(body) = u64::try_from(body) else {
+        if body < 0 {
             let least = u64::try_from(-self.delta()).unwrap_or(u64::MAX);
             return Err(self.malformed(src, at, Fault::ShortLength { announced, least }));
-        };
+        }
+        // What does not fit 64 bits is above every limit all the same.
+        let body = u64::try_from(body).unwrap_or(u64::MAX);
         Ok(Read::Whole(Awaited {
             announced,
             own: 0..self.off,

@@ -22,9 +22,11 @@ mod json_header;
 #[doc(hidden)]
 pub mod laws;
 mod length;
+mod names;
 mod netstring;
 mod octet_count;
 mod scratch;
+mod show;
 mod size;
 mod slip;
 mod spec;

@@ -1,15 +1,13 @@
 //! The text grammar of framings, one for flags, URLs, the configuration and this crate.
 
-use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 use crate::counted::Header;
 use crate::delimited::Delimiter;
 use crate::error::{SpecError, SpecProblem};
 use crate::framing::{Framing, Kind, Limits};
-use crate::length::LengthField;
+use crate::names::{MAX, MAX_BODY};
 use crate::size::ByteSize;
-use crate::stuffed::Stuffing;
 
 /// The most that `max=` can ask to be held: an address space, less room for headers.
 const MAX_CEILING: u64 = (usize::MAX / 8) as u64;
@@ -22,94 +20,6 @@ const DELIMITER_LIMIT: usize = 256;
 
 /// The furthest that `adj=` can move a length.
 const ADJ_LIMIT: i64 = u32::MAX as i64;
-
-const MAX: &str = "max=SIZE";
-const MAX_BODY: &str = "max-body=SIZE";
-
-impl Framing {
-    /// All framings, as they are written in a spec text.
-    pub const NAMES: &'static [&'static str] = &[
-        "raw",
-        "line",
-        "crlf",
-        "nul",
-        "delim:TEXT",
-        "fixed:N",
-        "u8",
-        "u16be",
-        "u16le",
-        "u24be",
-        "u24le",
-        "u32be",
-        "u32le",
-        "u64be",
-        "u64le",
-        "i8",
-        "i16be",
-        "i16le",
-        "i24be",
-        "i24le",
-        "i32be",
-        "i32le",
-        "i64be",
-        "i64le",
-        "varint",
-        "json-header",
-        "content-length",
-        "netstring",
-        "octet-count",
-        "slip",
-        "cobs",
-    ];
-}
-
-impl Kind {
-    /// The rule of that name, for names that say everything.
-    fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "raw" => Self::Raw,
-            "line" => Self::Delimited(Delimiter::Byte(b'\n')),
-            "crlf" => Self::Delimited(Delimiter::Crlf),
-            "nul" => Self::Delimited(Delimiter::Byte(0)),
-            "varint" => Self::Counted(Header::Varint),
-            "json-header" => Self::Counted(Header::Json),
-            "content-length" => Self::Counted(Header::ContentLength),
-            "netstring" => Self::Counted(Header::Netstring),
-            "octet-count" => Self::Counted(Header::OctetCount),
-            "slip" => Self::Stuffed(Stuffing::Slip),
-            "cobs" => Self::Stuffed(Stuffing::Cobs),
-            name => Self::Counted(Header::Length(LengthField::named(name)?)),
-        })
-    }
-
-    /// What the rule is called, without what follows a colon.
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Raw => "raw",
-            Self::Delimited(Delimiter::Byte(b'\n')) => "line",
-            Self::Delimited(Delimiter::Byte(0)) => "nul",
-            Self::Delimited(Delimiter::Crlf) => "crlf",
-            Self::Delimited(_) => "delim",
-            Self::Fixed(_) => "fixed",
-            Self::Counted(Header::Length(field)) => field.name(),
-            Self::Counted(Header::Varint) => "varint",
-            Self::Counted(Header::Json) => "json-header",
-            Self::Counted(Header::ContentLength) => "content-length",
-            Self::Counted(Header::Netstring) => "netstring",
-            Self::Counted(Header::OctetCount) => "octet-count",
-            Self::Stuffed(Stuffing::Slip) => "slip",
-            Self::Stuffed(Stuffing::Cobs) => "cobs",
-        }
-    }
-
-    fn modifiers(&self) -> &'static [&'static str] {
-        match self {
-            Self::Counted(Header::Length(_)) => &["incl", "off=N", "adj=N", MAX, MAX_BODY],
-            Self::Counted(_) => &[MAX, MAX_BODY],
-            Self::Raw | Self::Delimited(_) | Self::Fixed(_) | Self::Stuffed(_) => &[MAX],
-        }
-    }
-}
 
 impl FromStr for Framing {
     type Err = SpecError;
@@ -159,7 +69,8 @@ impl<'a> Spec<'a> {
         }
         let name = self.segment();
         if let Some(size) = name.strip_prefix("fixed:") {
-            let size = self.size("fixed:", size, 1, MAX_CEILING)?;
+            self.at = "fixed:".len();
+            let size = self.size("fixed:N", size, 1, MAX_CEILING)?;
             self.at = name.len();
             return Ok(Kind::Fixed(size as usize));
         }
@@ -414,66 +325,184 @@ fn nibble(digit: u8) -> u8 {
     char::from(digit).to_digit(16).unwrap_or_default() as u8
 }
 
-impl fmt::Display for Framing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind.name())?;
-        match &self.kind {
-            Kind::Delimited(delimiter) if self.kind.name() == "delim" => {
-                write!(f, ":{}", Escaped(delimiter.bytes()))?;
-            }
-            Kind::Fixed(size) => write!(f, ":{size}")?,
-            Kind::Counted(Header::Length(field)) => {
-                if field.incl {
-                    f.write_str(",incl")?;
-                }
-                if field.off > 0 {
-                    write!(f, ",off={}", field.off)?;
-                }
-                if field.adj != 0 {
-                    write!(f, ",adj={}", field.adj)?;
-                }
-            }
-            _ => {}
-        }
-        if self.limits.max != Limits::DEFAULT.max {
-            write!(f, ",max={}", ByteSize(self.limits.max))?;
-        }
-        match self.limits.max_body {
-            Some(most) => write!(f, ",max-body={}", ByteSize(most)),
-            None => Ok(()),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `text` is read, and shown as `shown`, which reads back as the same framing.
+    #[track_caller]
+    fn check(text: &str, shown: &str) {
+        let framing: Framing = text.parse().unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(framing.to_string(), shown);
+        assert_eq!(shown.parse::<Framing>(), Ok(framing), "{shown}");
+    }
+
+    /// `text` is refused with this sentence.
+    #[track_caller]
+    fn check_refused(text: &str, sentence: &str) {
+        assert_eq!(text.parse::<Framing>().unwrap_err().to_string(), sentence);
+    }
+
+    #[test]
+    fn every_name_is_read_and_shown() {
+        for name in Framing::NAMES {
+            let text = match *name {
+                "delim:TEXT" => "delim:###",
+                "fixed:N" => "fixed:512",
+                name => name,
+            };
+            check(text, text);
         }
     }
-}
 
-/// A delimiter as the grammar writes it: printable text as it is, anything else escaped; bytes
-/// that are no text at all in hex.
-struct Escaped<'a>(&'a [u8]);
+    #[test]
+    fn one_framing_has_one_text() {
+        check("delim:\\n", "line");
+        check("delim:0x00", "nul");
+        check("delim:\\r\\n", "delim:\\r\\n");
+        check("line,max=1MiB", "line");
+        check("line,max=1024", "line,max=1KiB");
+        check("fixed:4KiB", "fixed:4096");
+        check("u32le,adj=+4,off=0", "u32le,adj=4");
+        check(
+            "u16be,max=64KiB,adj=-2,off=2,incl",
+            "u16be,incl,off=2,adj=-2,max=64KiB",
+        );
+        check("json-header,max-body=1TiB", "json-header,max-body=1TiB");
+    }
 
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Ok(text) = std::str::from_utf8(self.0) else {
-            f.write_str("0x")?;
-            return self.0.iter().try_for_each(|byte| write!(f, "{byte:02X}"));
-        };
-        for (i, c) in text.chars().enumerate() {
-            match c {
-                '\n' => f.write_str("\\n")?,
-                '\r' => f.write_str("\\r")?,
-                '\t' => f.write_str("\\t")?,
-                '\0' => f.write_str("\\0")?,
-                '\\' | ',' => write!(f, "\\{c}")?,
-                // `0x` at the front would be read as hex.
-                'x' if i == 1 && text.starts_with('0') => f.write_str("\\x78")?,
-                // A space is hard to see at the end and easy to lose in a shell.
-                '!'..='~' => f.write_char(c)?,
-                c if c.is_alphanumeric() => f.write_char(c)?,
-                c => {
-                    for byte in c.encode_utf8(&mut [0; 4]).bytes() {
-                        write!(f, "\\x{byte:02x}")?;
-                    }
-                }
+    #[test]
+    fn delimiters_are_text_with_escapes_or_hex() {
+        check("delim:0xFFFFFF", "delim:0xFFFFFF");
+        check("delim:0xfFfe", "delim:0xFFFE");
+        check("delim:0x414243", "delim:ABC");
+        check("delim:\\xff\\xff", "delim:0xFFFF");
+        check("delim:a\\,b\\\\\\t,max=9", "delim:a\\,b\\\\\\t,max=9");
+        check("delim:</test>", "delim:</test>");
+        check("delim:。", "delim:\\xe3\\x80\\x82");
+        check("delim:一", "delim:一");
+        check("delim:\\x30x1", "delim:0\\x781");
+        check("delim:a b", "delim:a\\x20b");
+        check("delim:\\x1b[", "delim:\\x1b[");
+    }
+
+    #[test]
+    fn what_is_no_framing_is_explained() {
+        check_refused(
+            "u33be",
+            "framing \"u33be\" breaks at byte 0: no framing is called \"u33be\"; known are raw, \
+             line, crlf, nul, delim:TEXT, fixed:N, u8, u16be, u16le, u24be, u24le, u32be, u32le, \
+             u64be, u64le, i8, i16be, i16le, i24be, i24le, i32be, i32le, i64be, i64le, varint, \
+             json-header, content-length, netstring, octet-count, slip, cobs",
+        );
+        check_refused(
+            "line,incl",
+            "framing \"line,incl\" breaks at byte 5: \"incl\" cannot follow line; allowed is \
+             max=SIZE",
+        );
+        check_refused(
+            "u32be,of=2",
+            "framing \"u32be,of=2\" breaks at byte 6: \"of=2\" cannot follow u32be; allowed is \
+             incl, off=N, adj=N, max=SIZE, max-body=SIZE",
+        );
+        check_refused(
+            "u8,max=1,max=2",
+            "framing \"u8,max=1,max=2\" breaks at byte 9: max=SIZE is given twice",
+        );
+        check_refused(
+            "line,max=1MB",
+            "framing \"line,max=1MB\" breaks at byte 9: \"1MB\" is no size: write a number of \
+             bytes, alone or with KiB, MiB, GiB or TiB",
+        );
+        check_refused(
+            "fixed:",
+            "framing \"fixed:\" breaks at byte 6: \"\" is no size: write a number of bytes, \
+             alone or with KiB, MiB, GiB or TiB",
+        );
+        check_refused(
+            "u8,adj=x",
+            "framing \"u8,adj=x\" breaks at byte 7: \"x\" is no whole number, with or without a \
+             sign",
+        );
+    }
+
+    #[test]
+    fn what_is_no_delimiter_is_explained() {
+        check_refused(
+            "delim:a\\q",
+            "framing \"delim:a\\\\q\" breaks at byte 7: \\q is no escape; known are \\n \\r \\t \
+             \\0 \\\\ \\, and \\xNN",
+        );
+        check_refused(
+            "delim:\\xg0",
+            "framing \"delim:\\\\xg0\" breaks at byte 6: \\xg0 is no escape; known are \\n \\r \
+             \\t \\0 \\\\ \\, and \\xNN",
+        );
+        check_refused(
+            "delim:",
+            "framing \"delim:\" breaks at byte 6: the delimiter's length is 0, allowed is 1 to 256",
+        );
+        check_refused(
+            "delim:0xFFF",
+            "framing \"delim:0xFFF\" breaks at byte 8: \"FFF\" is no even number of hex digits",
+        );
+        check_refused(
+            "delim:0xFG",
+            "framing \"delim:0xFG\" breaks at byte 9: \"G\" is no hex digit",
+        );
+    }
+
+    #[test]
+    fn a_delimiter_has_a_limit() {
+        let longest = format!("delim:{}", "ab".repeat(DELIMITER_LIMIT / 2));
+        check(&longest, &longest);
+        let error = format!("{longest}a").parse::<Framing>().unwrap_err();
+        assert!(matches!(
+            error.problem,
+            SpecProblem::OutOfRange {
+                value: 257,
+                most: 256,
+                ..
             }
+        ));
+    }
+
+    #[test]
+    fn numbers_have_limits() {
+        check(
+            &format!("u64be,adj={ADJ_LIMIT},max=8GiB"),
+            "u64be,adj=4294967295,max=8GiB",
+        );
+        for text in [
+            format!("u64be,adj={},max=8GiB", ADJ_LIMIT + 1),
+            format!("line,max={}", MAX_CEILING + 1),
+            format!("u8,max-body={}", BODY_CEILING + 1),
+            "line,max=0".to_owned(),
+            "fixed:0".to_owned(),
+        ] {
+            let error = text.parse::<Framing>().unwrap_err();
+            assert!(
+                matches!(error.problem, SpecProblem::OutOfRange { .. }),
+                "{error}"
+            );
         }
-        Ok(())
+    }
+
+    #[test]
+    fn what_can_carry_nothing_is_refused() {
+        for (text, fits) in [
+            ("fixed:11,max=10", "fixed:10,max=10"),
+            ("u8,off=11,max=10", "u8,off=10,max=10"),
+            ("u8,off=1,adj=10,max=10", "u8,adj=10,max=10"),
+            ("u8,incl,adj=-255", "u8,incl,adj=-254"),
+            ("u8,max=10,max-body=10", "u8,max=10,max-body=11"),
+        ] {
+            let error = text.parse::<Framing>().unwrap_err();
+            assert!(
+                matches!(error.problem, SpecProblem::NothingFits(_)),
+                "{error}"
+            );
+            check(fits, fits);
+        }
     }
 }

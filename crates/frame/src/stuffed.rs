@@ -6,7 +6,7 @@ use memchr::memchr;
 use crate::codec::{State, Step};
 use crate::effort;
 use crate::error::{DecodeError, Misfit, Unencodable};
-use crate::explain::Evidence;
+use crate::explain::{Evidence, Expected};
 use crate::scratch::Scratch;
 use crate::{cobs, slip};
 
@@ -115,7 +115,7 @@ pub(crate) fn decode(
         }
         Ok(_) => Err(unending(at, max, &src[..end])),
         Err((i, fault)) => {
-            let evidence = Evidence::beginning(&src[..end]);
+            let evidence = Evidence::beginning(&src[..end], Expected::Binary);
             Err(DecodeError::Malformed {
                 at,
                 byte: at + i as u64,
@@ -154,6 +154,6 @@ fn unending(at: u64, max: usize, frame: &[u8]) -> DecodeError {
     DecodeError::Unending {
         at,
         limit: max as u64,
-        evidence: Evidence::beginning(frame),
+        evidence: Evidence::beginning(frame, Expected::Binary),
     }
 }
