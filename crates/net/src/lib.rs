@@ -14,6 +14,7 @@ mod error;
 mod exec;
 mod eyeballs;
 mod fd;
+mod framed;
 mod half;
 mod holder;
 mod link;
@@ -41,6 +42,7 @@ pub use endpoint::{
 pub use errno::{Errno, errno_name};
 pub use error::{NetError, Operation};
 pub use eyeballs::Attempt;
+pub use framed::{Framed, FramedReader, FramedWriter, LinkError, Message};
 pub use half::{ReadHalf, WriteHalf};
 pub use holder::Holder;
 pub use link::{Link, Listener};

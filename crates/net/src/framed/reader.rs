@@ -1,0 +1,211 @@
+//! The direction peer → us.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::ops::Range;
+use std::task::{Context, Poll, ready};
+
+use sockeye_frame::{DecodeError, Decoder, Finish, Framing, Step};
+use sockeye_trace::ConnId;
+
+use super::{LinkError, Message};
+use crate::errno::Errno;
+use crate::half::ReadHalf;
+use crate::name::Name;
+
+/// What one read takes at most.
+const READ: usize = 128 * 1024;
+
+thread_local! {
+    /// Every read of this thread goes in here first, so that a link that waits holds no memory.
+    static LENT: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
+}
+
+/// Messages from the peer.
+#[derive(Debug)]
+pub struct FramedReader {
+    source: Source,
+    /// What was read, from `at` on not taken.
+    buf: Vec<u8>,
+    at: usize,
+    /// How many bytes of it the message occupies that is lent at the moment.
+    lent: usize,
+    read_size: usize,
+    /// The peer has sent its last byte.
+    ended: bool,
+    /// What it left behind was handed out.
+    finished: bool,
+}
+
+#[derive(Debug)]
+enum Source {
+    Bytes { half: ReadHalf, decoder: Decoder },
+}
+
+/// What lies at the front of the buffer.
+enum Found {
+    Step(Step),
+    Unterminated(Range<usize>),
+    Refused(DecodeError),
+}
+
+impl FramedReader {
+    pub(super) fn bytes(half: ReadHalf, framing: &Framing) -> Self {
+        Self {
+            source: Source::Bytes {
+                half,
+                decoder: framing.decoder(),
+            },
+            buf: vec![],
+            at: 0,
+            lent: 0,
+            read_size: READ,
+            ended: false,
+            finished: false,
+        }
+    }
+
+    /// Reads at most `bytes` at once; under `raw` no message is longer then. 1 byte to 128 KiB.
+    pub fn set_read_size(&mut self, bytes: usize) {
+        self.read_size = bytes.clamp(1, READ);
+    }
+
+    /// The other end.
+    pub fn peer_name(&self) -> &Name {
+        match &self.source {
+            Source::Bytes { half, .. } => half.peer_name(),
+        }
+    }
+
+    /// The number of this link in every event.
+    pub fn conn(&self) -> ConnId {
+        match &self.source {
+            Source::Bytes { half, .. } => half.conn(),
+        }
+    }
+
+    /// Bytes read so far.
+    pub fn read_bytes(&self) -> u64 {
+        match &self.source {
+            Source::Bytes { half, .. } => half.read_bytes(),
+        }
+    }
+
+    /// Waits for the next message; nothing after the last one. Dropping the future loses nothing.
+    ///
+    /// **Errors:** after [`LinkError::Frame`] the same error comes again; what is resumable comes
+    /// as [`Message::Refused`] instead.
+    pub async fn next(&mut self) -> Result<Option<Message<'_>>, LinkError> {
+        let found = poll_fn(|cx| self.poll_found(cx)).await?;
+        Ok(found.map(|found| self.lend(found)))
+    }
+
+    /// The same for futures that are written by hand.
+    pub fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Message<'_>>, LinkError>> {
+        let found = ready!(self.poll_found(cx))?;
+        Poll::Ready(Ok(found.map(|found| self.lend(found))))
+    }
+
+    fn poll_found(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Found>, LinkError>> {
+        self.at += std::mem::take(&mut self.lent);
+        loop {
+            let Source::Bytes { half, decoder } = &mut self.source;
+            if self.at < self.buf.len() {
+                match decoder.decode(&self.buf[self.at..]) {
+                    Ok(Step::NeedMore { .. }) => {}
+                    Ok(Step::Skipped { used }) => {
+                        self.at += used;
+                        continue;
+                    }
+                    Ok(step) => {
+                        self.lent = step.used();
+                        return Poll::Ready(Ok(Some(Found::Step(step))));
+                    }
+                    Err(error) if error.is_resumable() => {
+                        return Poll::Ready(Ok(Some(Found::Refused(error))));
+                    }
+                    Err(error) => return Poll::Ready(Err(error.into())),
+                }
+            }
+            if self.ended {
+                return Poll::Ready(self.finish());
+            }
+            let read_size = self.read_size;
+            let read = LENT.with_borrow_mut(|lent| {
+                let lent = &mut lent[..read_size];
+                let read = half.poll_read(cx, lent);
+                if let Poll::Ready(Ok(count)) = read {
+                    self.buf.drain(..self.at);
+                    self.at = 0;
+                    self.buf.extend_from_slice(&lent[..count]);
+                }
+                read
+            });
+            match read {
+                Poll::Ready(Ok(count)) => self.ended = count == 0,
+                Poll::Ready(Err(error)) => {
+                    return Poll::Ready(Err(LinkError::Read(Errno::of(&error))));
+                }
+                Poll::Pending => {
+                    self.release();
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// Gives the buffer back if nothing is in it.
+    fn release(&mut self) {
+        if self.at == self.buf.len() {
+            self.buf = vec![];
+            self.at = 0;
+        }
+    }
+
+    fn finish(&mut self) -> Result<Option<Found>, LinkError> {
+        if self.finished {
+            return Ok(None);
+        }
+        let Source::Bytes { decoder, .. } = &mut self.source;
+        let found = match decoder.finish(&self.buf[self.at..])? {
+            Finish::Clean => None,
+            Finish::Unterminated { payload } => Some(Found::Unterminated(payload)),
+        };
+        self.finished = true;
+        self.lent = self.buf.len() - self.at;
+        Ok(found)
+    }
+
+    fn lend(&self, found: Found) -> Message<'_> {
+        let Source::Bytes { decoder, .. } = &self.source;
+        let src = &self.buf[self.at..];
+        match found {
+            Found::Step(Step::Head { header, body, .. }) => Message::Head {
+                header: &src[header],
+                body,
+            },
+            Found::Step(Step::Body { chunk, left, .. }) => Message::Body {
+                chunk: &src[chunk],
+                left,
+            },
+            Found::Step(step) => Message::Whole(decoder.message(src, &step)),
+            Found::Unterminated(payload) => Message::Unterminated(&src[payload]),
+            Found::Refused(error) => Message::Refused(error),
+        }
+    }
+
+    pub(super) fn into_bytes(mut self) -> (ReadHalf, Vec<u8>) {
+        let Source::Bytes { half, .. } = self.source;
+        self.buf.drain(..self.at + self.lent);
+        (half, self.buf)
+    }
+
+    /// Lets this direction go so that, once the other is gone too, the peer sees a reset.
+    pub fn abort(self) {
+        let Source::Bytes { half, .. } = self.source;
+        half.abort();
+    }
+}
