@@ -120,7 +120,7 @@ impl Kind {
 /// One fact: what happened, when, on which connection, where in its byte stream.
 ///
 /// - **Units:** `time` in nanoseconds since the epoch, `took_ns` in nanoseconds (saturating at 4.3 s),
-///   `offset` in bytes from the start of that direction, or in datagrams sent before this one.
+///   `offset` in bytes from the start of that direction; datagrams count as if laid end to end.
 /// - **Limits:** `result` and `asked` stop at 2 GiB, as a Linux read or write does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Event {

@@ -62,7 +62,7 @@ impl Address {
     }
 
     /// The internet address as the socket's family has it.
-    pub(super) fn raw_inet(&self) -> Option<SocketAddr> {
+    pub(crate) fn raw_inet(&self) -> Option<SocketAddr> {
         let name = self.as_bytes();
         let port = u16::from_be_bytes(*name.get(2..)?.first_chunk()?);
         match self.family()? {

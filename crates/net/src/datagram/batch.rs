@@ -121,7 +121,7 @@ impl From<Address> for Route {
 pub struct Tag {
     /// The session it belongs to.
     pub conn: ConnId,
-    /// How many datagrams the session sent before it.
+    /// How many bytes the session sent before it.
     pub offset: u64,
 }
 

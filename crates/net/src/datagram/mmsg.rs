@@ -1,4 +1,5 @@
-//! The two system calls that move many datagrams at once: recvmmsg(2) and sendmmsg(2).
+//! The system calls that move datagrams: recvmmsg(2) and sendmmsg(2) for many at once, recvmsg(2)
+//! for one with everything that is known about it.
 //!
 //! This is the only place of the datagram room that deals in pointers.
 #![allow(unsafe_code)]
@@ -271,8 +272,70 @@ pub(super) fn send<'a>(
     usize::try_from(taken).map_err(|_| io::Error::last_os_error())
 }
 
+/// Sends one message to a named peer, without waiting.
+pub(crate) fn send_one(
+    socket: BorrowedFd<'_>,
+    v6_socket: bool,
+    to: &Address,
+    bytes: &[u8],
+) -> io::Result<()> {
+    let message = Outgoing {
+        to: Some(to),
+        bytes,
+        segment: None,
+        from: None,
+    };
+    send(socket, v6_socket, std::iter::once(message)).map(drop)
+}
+
+/// One message that was read by itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct One {
+    /// How long it was before it was cut to the buffer.
+    pub(crate) full_len: usize,
+    /// Who sent it; unnamed on sockets that don't say.
+    pub(crate) from: Address,
+    /// Whether a control message stood beside it, such as the sender's credentials.
+    pub(crate) has_control: bool,
+}
+
+/// Takes the next message into `buf`, without waiting.
+pub(crate) fn receive_one(socket: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<One> {
+    let mut from = Address::UNNAMED;
+    // Room for a `struct ucred` and not for descriptors as well, which the kernel then closes.
+    let mut control = Control([0; CONTROL_BYTES]);
+    let mut span = libc::iovec {
+        iov_base: buf.as_mut_ptr().cast(),
+        iov_len: buf.len(),
+    };
+    // SAFETY: a message header is integers and pointers, for which all zeroes is a value.
+    let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
+    header.msg_name = (&raw mut from.bytes).cast();
+    header.msg_namelen = NAME_BYTES as libc::socklen_t;
+    header.msg_iov = &raw mut span;
+    header.msg_iovlen = 1;
+    header.msg_control = (&raw mut control.0).cast();
+    header.msg_controllen = CREDENTIALS_BYTES;
+    let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC | libc::MSG_CMSG_CLOEXEC;
+    // SAFETY: the header points at a name, a span, a buffer and a control buffer of the lengths
+    // that it states, all alive and borrowed by us alone until the call returns.
+    let len = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, flags) };
+    let full_len = usize::try_from(len).map_err(|_| io::Error::last_os_error())?;
+    from.len = header.msg_namelen.min(NAME_BYTES as u32) as u16;
+    Ok(One {
+        full_len,
+        from,
+        has_control: header.msg_controllen > 0,
+    })
+}
+
+/// What one `SCM_CREDENTIALS` takes, unix(7).
+// SAFETY: CMSG_SPACE only calculates.
+const CREDENTIALS_BYTES: usize =
+    unsafe { libc::CMSG_SPACE(size_of::<libc::ucred>() as u32) } as usize;
+
 /// Sets a socket option that is an `int`.
-pub(super) fn set_option(
+pub(crate) fn set_option(
     socket: BorrowedFd<'_>,
     level: libc::c_int,
     name: libc::c_int,

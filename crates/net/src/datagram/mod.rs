@@ -10,7 +10,7 @@ mod batch;
 mod control;
 mod gro;
 mod guard;
-mod mmsg;
+pub(crate) mod mmsg;
 mod sessions;
 mod socket;
 

@@ -386,11 +386,13 @@ fn record_read(recorder: &Recorder, ledger: &Ledger, datagram: &Datagram<'_>, no
     }
     let event = |kind| {
         Event::new(kind, ledger.conn, now)
-            .with_offset(ledger.got_messages)
+            .with_offset(ledger.account.got)
             .with_result(datagram.payload.len() as i32)
             .with_asked(datagram.full_len as u32)
     };
-    recorder.record(event(Kind::Read), datagram.payload);
+    if recorder.takes_calls() {
+        recorder.record(event(Kind::Read), datagram.payload);
+    }
     if datagram.is_truncated() {
         recorder.record(event(Kind::Truncated), b"");
     }

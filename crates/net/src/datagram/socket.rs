@@ -202,7 +202,7 @@ impl Socket {
 
     fn send_once(&self, batch: &mut SendBatch) -> Result<(), Errno> {
         let glue_below = self.glue_below.load(Ordering::Relaxed);
-        let started = self.recorder.is_on().then(|| self.recorder.now());
+        let started = self.recorder.takes_calls().then(|| self.recorder.now());
         let v6 = self.kind == SocketKind::Udp6;
         let runs = batch
             .runs(glue_below)
