@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use super::error::{EndpointError, shown};
 use super::interface::Interface;
+use super::port::{bad_port, port_number, split_port};
 
 /// The longest host name, in bytes (RFC 1123 §2.1; RFC 1035 §2.3.4 counts two more on the wire).
 const NAME_LIMIT: usize = 253;
@@ -84,38 +85,6 @@ impl FromStr for HostPort {
     }
 }
 
-/// Splits at the last colon outside brackets.
-pub(super) fn split_port(text: &str) -> Result<(&str, &str), EndpointError> {
-    let no_port = || EndpointError::NoPort {
-        text: shown(text),
-        hint: port_hint(text),
-    };
-    let (host, port) = text.rsplit_once(':').ok_or_else(no_port)?;
-    // `::1 80`: the second word is the port.
-    if text
-        .split_whitespace()
-        .nth(1)
-        .is_some_and(|word| port_number(word).is_some())
-    {
-        return Err(no_port());
-    }
-    // The colon lies inside `[::1]`, or the text is `::1` and may be no more than an address.
-    if port.ends_with(']') || (text.starts_with('[') && !host.ends_with(']')) {
-        return Err(no_port());
-    }
-    if text.parse::<Ipv6Addr>().is_ok() {
-        return Err(EndpointError::NeedsBrackets {
-            text: shown(text),
-            hint: if host.parse::<Ipv6Addr>().is_ok() && port_number(port).is_some() {
-                format!("[{host}]:{port} or [{text}]:PORT")
-            } else {
-                format!("[{text}]:PORT")
-            },
-        });
-    }
-    Ok((host, port))
-}
-
 /// Reads what stands before the colon of the port.
 pub(super) fn host_before_port(host: &str, text: &str) -> Result<Host, EndpointError> {
     if is_bare_v6(host) {
@@ -133,73 +102,6 @@ fn is_bare_v6(text: &str) -> bool {
     let address = text.split('%').next().unwrap_or_default();
     let is_of_v6 = |b: u8| b.is_ascii_hexdigit() || b == b':' || b == b'.';
     address.contains(':') && address.bytes().all(is_of_v6)
-}
-
-pub(super) fn bad_port(text: &str, port: &str) -> EndpointError {
-    let text = shown(text);
-    match port.find('/') {
-        Some(at) if port_number(&port[..at]).is_some() => {
-            let rest = shown(&port[at..]);
-            EndpointError::Trailing {
-                text,
-                after: "the port",
-                rest,
-            }
-        }
-        _ => EndpointError::BadPort {
-            text,
-            port: shown(port),
-        },
-    }
-}
-
-/// A port in plain digits; `u16::from_str` alone would take `+80`.
-pub(super) fn port_number(text: &str) -> Option<u16> {
-    text.bytes()
-        .all(|b| b.is_ascii_digit())
-        .then(|| text.parse().ok())
-        .flatten()
-}
-
-/// What the author of a text without a port probably meant.
-fn port_hint(text: &str) -> String {
-    let mut words = text.split_whitespace();
-    match (words.next(), words.next(), words.next()) {
-        (Some(host), Some(port), None) if port_number(port).is_some() => {
-            shown(&format!("{}:{port}", bracketed(host)))
-        }
-        (Some(port), None, _) if port_number(port).is_some() => format!(":{port} or HOST:{port}"),
-        (Some(host), None, _) => shown(&format!("{}:PORT", bracketed(host))),
-        _ => "HOST:PORT".into(),
-    }
-}
-
-/// Reads `T` from one word, or from two where the first lacks the port that the second is.
-pub(super) fn from_words<T: FromStr<Err = EndpointError>>(
-    words: &[impl AsRef<str>],
-) -> Result<(T, usize), EndpointError> {
-    let [first, rest @ ..] = words else {
-        return Err(EndpointError::Empty);
-    };
-    let first = first.as_ref();
-    let error = match first.parse() {
-        Ok(read) => return Ok((read, 1)),
-        Err(error) => error,
-    };
-    let lacks_port = matches!(
-        error,
-        EndpointError::NoPort { .. } | EndpointError::NeedsBrackets { .. }
-    );
-    let port = rest
-        .first()
-        .map(AsRef::as_ref)
-        .filter(|port| lacks_port && port.starts_with(|c: char| c.is_ascii_digit()));
-    let Some(port) = port else { return Err(error) };
-    let joined = match first.split_once("://") {
-        Some((scheme, host)) => format!("{scheme}://{}:{port}", bracketed(host)),
-        None => format!("{}:{port}", bracketed(first)),
-    };
-    joined.parse().map(|read| (read, 2))
 }
 
 /// The host as it stands before a port.

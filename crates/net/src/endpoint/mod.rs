@@ -8,7 +8,7 @@ mod error;
 mod host;
 mod interface;
 mod percent;
-mod ports;
+mod port;
 mod raw;
 #[cfg(test)]
 mod tests;
@@ -24,7 +24,7 @@ pub(crate) use error::shown;
 pub use host::{Host, HostName, HostPort};
 pub use interface::Interface;
 pub(crate) use percent::{decode_text, encode as percent_encode};
-pub use ports::PortRange;
+pub use port::PortRange;
 pub use raw::{RawPlace, RawProtocol};
 pub use unix::{UnixKind, UnixName};
 
@@ -176,7 +176,7 @@ impl Endpoint {
     /// Reads an endpoint from the front of a command's words: one of them, or two where they are
     /// `host 80`, as users of nc type it. Returns how many words were taken.
     pub fn from_words(words: &[impl AsRef<str>]) -> Result<(Self, usize), EndpointError> {
-        host::from_words(words)
+        port::from_words(words)
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use super::error::{EndpointError, shown};
 use super::{Endpoint, Host, HostPort, Place, decode_text};
 use crate::endpoint::Scheme;
-use crate::options::Settings;
+use crate::options::{OptionError, Settings};
 
 /// A host and the protocol that a raw socket carries.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -62,14 +62,17 @@ pub(super) fn read(text: &str, host: &str, query: Option<&str>) -> Result<Endpoi
     let pairs = query.unwrap_or_default().split('&');
     let is_proto = |pair: &&str| pair.split('=').next() == Some("proto");
     let mut protos = pairs.clone().filter(is_proto);
-    let (proto, second) = (protos.next(), protos.next());
+    let proto = protos.next();
+    if protos.next().is_some() {
+        return Err(OptionError::Repeated { name: "proto" }.into());
+    }
     let value = proto
         .and_then(|pair| pair.split_once('='))
         .map_or("", |(_, value)| value);
-    let protocol = RawProtocol::read(&decode_text(value)?).filter(|_| second.is_none());
-    let protocol = protocol.ok_or_else(|| EndpointError::BadProtocol {
+    let read = RawProtocol::read(&decode_text(value)?);
+    let protocol = read.ok_or_else(|| EndpointError::BadProtocol {
         text: shown(text),
-        value: shown(second.map_or(value, |_| "two of them")),
+        value: shown(value),
     })?;
     if host.parse::<HostPort>().is_ok() {
         let text = shown(host);

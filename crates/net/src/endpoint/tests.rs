@@ -182,7 +182,10 @@ fn refusals_say_what_to_write() {
     refused("stdio:x", "only ?OPTION=VALUE&… may follow stdio:, not `x`");
     refused("ip://127.0.0.1", "ip:// needs proto=icmp");
     refused("ip://127.0.0.1?proto=256", "not `256`");
-    refused("ip://127.0.0.1?proto=1&proto=2", "not `two of them`");
+    refused(
+        "ip://127.0.0.1?proto=1&proto=2",
+        "option `proto` is written twice",
+    );
     refused("ip://127.0.0.1:80?proto=1", "a raw socket has no port");
     refused("host:80\n", "`80\\n` is no port");
 }
@@ -201,6 +204,15 @@ fn names_have_limits() {
     parse(&format!("unix:/{}", &path[1..].replace('/', "x")));
     refused(&format!("unix:x{path}"), "has 108 bytes, the limit is 107");
     parse(&format!("unix:@{}", "x".repeat(107)));
+    for text in [
+        format!("unix:{}", "x".repeat(107)),
+        format!("unix:@{}", "x".repeat(107)),
+    ] {
+        let Place::Unix { name, .. } = parse(&text).place else {
+            panic!("{text}")
+        };
+        assert_eq!(UnixName::from_address(&name.address().unwrap()), Some(name));
+    }
     refused(
         &format!("unix:@{}", "x".repeat(108)),
         "has 108 bytes, the limit is 107",

@@ -1,6 +1,6 @@
 //! Names of Unix sockets.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -109,10 +109,10 @@ impl UnixName {
         if let Some(name) = address.abstract_name() {
             return (!name.is_empty()).then(|| Self::Abstract(name.into()));
         }
-        let path = address.path_bytes().filter(|path| !path.is_empty())?;
-        Some(Self::Path(
-            std::ffi::OsString::from_vec(path.to_vec()).into(),
-        ))
+        // A path that fills `sun_path` comes with its NUL.
+        let path = address.path_bytes()?.split(|byte| *byte == 0).next()?;
+        let path = (!path.is_empty()).then(|| OsString::from_vec(path.to_vec()))?;
+        Some(Self::Path(path.into()))
     }
 }
 

@@ -2,6 +2,7 @@
 //! set; [`Settings`] are the options of one endpoint with their values.
 
 mod access;
+mod address;
 mod apply;
 mod duration;
 mod error;
@@ -12,10 +13,11 @@ mod table;
 mod tests;
 mod value;
 
+pub use address::{BindAddress, Group, Proxy, ProxyKind};
 pub use apply::ReadBack;
 pub use duration::{parse_duration, show_duration};
 pub use error::OptionError;
 pub use registry::{Moment, Moments, OptionKey, Schemes, Spec};
 pub use settings::{Setting, Settings};
 pub use table::OPTIONS;
-pub use value::{BindAddress, Group, Kind, Proxy, ProxyKind, Value};
+pub use value::{Kind, Value};

@@ -6,9 +6,10 @@ use std::time::Duration;
 use sockeye_frame::Framing;
 
 use super::OptionError;
+use super::address::{BindAddress, Group, Proxy};
 use super::registry::{Moment, OptionKey, Spec};
 use super::table::OPTIONS;
-use super::value::{BindAddress, Group, Proxy, Value};
+use super::value::Value;
 use crate::endpoint::{Interface, Scheme, shown};
 
 /// The options of one endpoint with their values: each at most once, but for `mcast-join`, in
@@ -63,7 +64,7 @@ impl Setting {
             .read(value, scheme)
             .map_err(|why| OptionError::BadValue {
                 name: spec.name,
-                value: shown(value.unwrap_or_default()),
+                value: shown(without_password(spec.key, value.unwrap_or_default())),
                 why,
             })?;
         Ok(Self {
@@ -236,6 +237,16 @@ impl Settings {
             .iter()
             .zip(marks)
             .try_for_each(|(setting, mark)| write!(out, "{mark}{setting}"))
+    }
+}
+
+/// What an error may repeat of a value: of a proxy's nothing before the host, for there somebody
+/// may have written a password.
+fn without_password(key: OptionKey, value: &str) -> &str {
+    match (key, value.rfind('@')) {
+        (OptionKey::Via, Some(at)) => &value[at..],
+        (OptionKey::Via, None) if value.contains("%40") => "",
+        _ => value,
     }
 }
 

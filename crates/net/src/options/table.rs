@@ -227,8 +227,8 @@ pub static OPTIONS: &[Spec] = &[
         when: FRESH,
         access: Access::Own,
         source: "socket(7)",
-        doc: "what close does with unsent data: wait this long for it; 0s resets the connection",
-        doc_zh: "close 时等待未发数据的时间；0s 表示直接复位（RST）",
+        doc: "close waits this long for unsent data, and the thread with it; 0s resets the connection instead",
+        doc_zh: "close 最多等待未发数据多久（线程也随之等待）；0s 表示直接复位（RST）",
     },
     Spec {
         key: Key::Ttl,

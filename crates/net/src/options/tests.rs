@@ -184,6 +184,18 @@ fn refusals_say_what_is_allowed() {
 }
 
 #[test]
+fn a_password_is_refused_and_not_repeated() {
+    for text in [
+        "h:1?via=http://u:hunter2@x:1",
+        "h:1?via=http://u:hunter2%40x:1",
+    ] {
+        let error = text.parse::<Endpoint>().unwrap_err().to_string();
+        assert!(error.contains("a password does not belong"), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
 fn what_is_for_one_role_is_refused_in_the_other() {
     let check = |query, moment| settings(Scheme::Tcp, query).check(moment);
     let error = check("via=http://p:1", Moment::Listen)
