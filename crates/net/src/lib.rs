@@ -43,7 +43,7 @@ pub use endpoint::{
 pub use errno::{Errno, errno_name};
 pub use error::{NetError, Operation};
 pub use eyeballs::Attempt;
-pub use framed::{Framed, FramedReader, FramedWriter, LinkError, Message};
+pub use framed::{Arrival, Framed, Incoming, LinkError, Outgoing};
 pub use half::{ReadHalf, WriteHalf};
 pub use holder::Holder;
 pub use link::{Link, Listener};

@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use sockeye_frame::{Blame, DecodeError, Framing};
-use sockeye_net::{ByteLink, Framed, Link, LinkError, Message};
+use sockeye_net::{Arrival, ByteLink, Framed, Link, LinkError};
 use sockeye_trace::Recorder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -28,11 +28,11 @@ async fn messages(spec: &str, bytes: &[u8]) -> Result<Vec<String>, LinkError> {
     while let Some(message) = link.next().await? {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         seen.push(match message {
-            Message::Whole(bytes) => text(bytes),
-            Message::Unterminated(bytes) => format!("{} (unterminated)", text(bytes)),
-            Message::Head { header, body } => format!("head {} + {body}", text(header)),
-            Message::Body { chunk, left } => format!("body {} - {left}", text(chunk)),
-            Message::Refused(error) => format!("refused at {}", error.at()),
+            Arrival::Message(bytes) => text(bytes),
+            Arrival::Unterminated(bytes) => format!("{} (unterminated)", text(bytes)),
+            Arrival::Head { header, body } => format!("head {} + {body}", text(header)),
+            Arrival::Body { chunk, left } => format!("body {} - {left}", text(chunk)),
+            Arrival::Oversized(error) => format!("refused at {}", error.at()),
             other => panic!("{other:?}"),
         });
     }
@@ -72,7 +72,7 @@ async fn an_oversized_line_is_refused_and_the_next_one_read() {
 async fn a_broken_frame_ends_the_link_with_its_offset() {
     let (mut link, mut peer) = framed("u32be,max=16");
     peer.write_all(b"\0\0\0\x01xrtbu").await.unwrap();
-    assert_eq!(link.next().await.unwrap(), Some(Message::Whole(b"x")));
+    assert_eq!(link.next().await.unwrap(), Some(Arrival::Message(b"x")));
     for _ in 0..2 {
         let error = link.next().await.unwrap_err();
         assert!(
@@ -105,9 +105,9 @@ async fn long_bodies_are_streamed() {
 
     let (mut link, mut peer) = framed("u8,max=2,max-body=200");
     let (_, writer) = link.both();
-    writer.queue_head(b"", 4).unwrap();
-    writer.queue_body(b"lo", 2);
-    writer.queue_body(b"ng", 0);
+    writer.feed_head(b"", 4).unwrap();
+    writer.feed_body(b"lo", 2);
+    writer.feed_body(b"ng", 0);
     link.finish().await.unwrap();
     let mut sent = vec![];
     peer.read_to_end(&mut sent).await.unwrap();
@@ -142,15 +142,15 @@ async fn a_dropped_wait_loses_nothing() {
 async fn both_directions_run_apart_and_join_again() {
     let (link, mut peer) = framed("line");
     let (mut reader, mut writer) = link.split();
-    writer.queue(b"one").unwrap();
-    writer.queue(b"two").unwrap();
-    assert_eq!(writer.queued(), 8);
+    writer.feed(b"one").unwrap();
+    writer.feed(b"two").unwrap();
+    assert_eq!(writer.unwritten(), 8);
     assert!(matches!(
-        writer.queue(b"no\nline"),
-        Err(LinkError::Message(_))
+        writer.feed(b"no\nline"),
+        Err(LinkError::Unencodable(_))
     ));
     writer.flush().await.unwrap();
-    assert_eq!((writer.queued(), writer.written_bytes()), (0, 8));
+    assert_eq!((writer.unwritten(), writer.bytes()), (0, 8));
     peer.write_all(b"reply\n").await.unwrap();
     assert_eq!(
         reader
@@ -169,7 +169,10 @@ async fn both_directions_run_apart_and_join_again() {
 async fn the_bytes_below_are_given_back_whole() {
     let (mut link, mut peer) = framed("line");
     peer.write_all(b"upgrade\nraw bytes").await.unwrap();
-    assert_eq!(link.next().await.unwrap(), Some(Message::Whole(b"upgrade")));
+    assert_eq!(
+        link.next().await.unwrap(),
+        Some(Arrival::Message(b"upgrade"))
+    );
     let (mut bytes, rest) = link.into_bytes().unwrap();
     assert_eq!(rest, b"raw bytes");
     peer.write_all(b" and more").await.unwrap();
@@ -183,11 +186,11 @@ async fn the_bytes_below_are_given_back_whole() {
 async fn a_peer_that_does_not_read_holds_the_writer_up() {
     let (mut link, peer) = framed("u32be");
     let message = vec![7; 1 << 20];
-    link.queue(&message).unwrap();
+    link.feed(&message).unwrap();
     let (_, writer) = link.both();
     let blocked = poll_fn(|cx| Poll::Ready(writer.poll_flush(cx).is_pending())).await;
     assert!(
-        blocked && writer.queued() > 0,
+        blocked && writer.unwritten() > 0,
         "a megabyte does not fit a Unix socket's buffer"
     );
     // The rest is still queued, and nothing is sent twice.

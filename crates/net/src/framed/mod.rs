@@ -1,14 +1,14 @@
 //! A link as messages, for conversations.
 
-mod reader;
-mod writer;
+mod incoming;
+mod outgoing;
 
 use sockeye_frame::{Blame, DecodeError, Framing, Unencodable};
 use sockeye_trace::ConnId;
 use thiserror::Error;
 
-pub use reader::FramedReader;
-pub use writer::FramedWriter;
+pub use incoming::Incoming;
+pub use outgoing::Outgoing;
 
 use crate::errno::Errno;
 use crate::link::Link;
@@ -21,20 +21,20 @@ use crate::stream::ByteLink;
 /// not taken yet.
 #[derive(Debug)]
 pub struct Framed {
-    reader: FramedReader,
-    writer: FramedWriter,
+    incoming: Incoming,
+    outgoing: Outgoing,
     peer: Peer,
 }
 
 /// What [`Framed::next`] found. Lent until the next call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Message<'a> {
+pub enum Arrival<'a> {
     /// A whole message.
-    Whole(&'a [u8]),
+    Message(&'a [u8]),
     /// The last message of a stream, which ended without the delimiter that belongs behind it.
     Unterminated(&'a [u8]),
-    /// A message whose end was cut off because it did not fit the reader, and its full length.
+    /// A message whose end was cut off because it was longer than what is read at once.
     Truncated {
         /// What is left of it.
         bytes: &'a [u8],
@@ -45,7 +45,7 @@ pub enum Message<'a> {
     Head {
         /// What stands ahead of the body and belongs to the message.
         header: &'a [u8],
-        /// How many bytes will come as [`Message::Body`].
+        /// How many bytes will come as [`Arrival::Body`].
         body: u64,
     },
     /// A piece of such a body.
@@ -56,17 +56,17 @@ pub enum Message<'a> {
         left: u64,
     },
     /// A frame that broke the rules was passed over; the next one can be read.
-    Refused(DecodeError),
+    Oversized(DecodeError),
 }
 
-impl<'a> Message<'a> {
+impl<'a> Arrival<'a> {
     /// The message, unless it is streamed or was refused.
     pub fn bytes(&self) -> Option<&'a [u8]> {
         match self {
-            Self::Whole(bytes) | Self::Unterminated(bytes) | Self::Truncated { bytes, .. } => {
+            Self::Message(bytes) | Self::Unterminated(bytes) | Self::Truncated { bytes, .. } => {
                 Some(bytes)
             }
-            Self::Head { .. } | Self::Body { .. } | Self::Refused(_) => None,
+            Self::Head { .. } | Self::Body { .. } | Self::Oversized(_) => None,
         }
     }
 }
@@ -86,7 +86,7 @@ pub enum LinkError {
     Frame(#[from] DecodeError),
     /// The framing cannot carry the message. Nothing of it was sent.
     #[error(transparent)]
-    Message(#[from] Unencodable),
+    Unencodable(#[from] Unencodable),
 }
 
 impl LinkError {
@@ -99,7 +99,7 @@ impl LinkError {
                 _ => Blame::Peer,
             },
             Self::Frame(error) => error.blame(),
-            Self::Message(error) => error.blame(),
+            Self::Unencodable(error) => error.blame(),
         }
     }
 
@@ -107,7 +107,7 @@ impl LinkError {
     pub fn errno(&self) -> Option<Errno> {
         match self {
             Self::Read(errno) | Self::Write(errno) => Some(*errno),
-            Self::Frame(_) | Self::Message(_) => None,
+            Self::Frame(_) | Self::Unencodable(_) => None,
         }
     }
 }
@@ -116,20 +116,28 @@ impl Framed {
     /// Cuts the bytes of a link into messages by `framing`; on a message link it means nothing.
     pub fn new(link: Link, framing: &Framing) -> Self {
         let peer = link.peer();
-        let (reader, writer) = match link {
+        let (incoming, outgoing) = match link {
             Link::Bytes(link) => {
                 let (read, write) = link.into_split();
                 (
-                    FramedReader::bytes(read, framing),
-                    FramedWriter::bytes(write, framing),
+                    Incoming::over_bytes(read, framing),
+                    Outgoing::over_bytes(write, framing),
                 )
             }
         };
         Self {
-            reader,
-            writer,
+            incoming,
+            outgoing,
             peer,
         }
+    }
+
+    /// The same, reading at most `bytes` at once (1 byte to 128 KiB): under `raw` no message is
+    /// longer then, and a datagram that is longer is cut.
+    #[must_use]
+    pub fn with_read_size(mut self, bytes: usize) -> Self {
+        self.incoming.set_read_size(bytes);
+        self
     }
 
     /// The other end.
@@ -139,55 +147,56 @@ impl Framed {
 
     /// The number of this link in every event.
     pub fn conn(&self) -> ConnId {
-        self.reader.conn()
+        self.incoming.conn()
     }
 
-    /// See [`FramedReader::next`].
-    pub async fn next(&mut self) -> Result<Option<Message<'_>>, LinkError> {
-        self.reader.next().await
+    /// See [`Incoming::next`].
+    pub async fn next(&mut self) -> Result<Option<Arrival<'_>>, LinkError> {
+        self.incoming.next().await
     }
 
-    /// See [`FramedWriter::send`].
+    /// See [`Outgoing::send`].
     pub async fn send(&mut self, message: &[u8]) -> Result<(), LinkError> {
-        self.writer.send(message).await
+        self.outgoing.send(message).await
     }
 
-    /// See [`FramedWriter::queue`].
-    pub fn queue(&mut self, message: &[u8]) -> Result<(), LinkError> {
-        self.writer.queue(message)
+    /// See [`Outgoing::feed`].
+    pub fn feed(&mut self, message: &[u8]) -> Result<(), LinkError> {
+        self.outgoing.feed(message)
     }
 
-    /// See [`FramedWriter::flush`].
+    /// See [`Outgoing::flush`].
     pub async fn flush(&mut self) -> Result<(), LinkError> {
-        self.writer.flush().await
+        self.outgoing.flush().await
     }
 
-    /// See [`FramedWriter::finish`].
+    /// See [`Outgoing::finish`].
     pub async fn finish(&mut self) -> Result<(), LinkError> {
-        self.writer.finish().await
+        self.outgoing.finish().await
     }
 
     /// Both directions, one after the other, without giving them away.
-    pub fn both(&mut self) -> (&mut FramedReader, &mut FramedWriter) {
-        (&mut self.reader, &mut self.writer)
+    pub fn both(&mut self) -> (&mut Incoming, &mut Outgoing) {
+        (&mut self.incoming, &mut self.outgoing)
     }
 
     /// Both directions as values of their own, for two tasks.
-    pub fn split(self) -> (FramedReader, FramedWriter) {
-        (self.reader, self.writer)
+    pub fn split(self) -> (Incoming, Outgoing) {
+        (self.incoming, self.outgoing)
     }
 
     /// The byte link below, and what was read from it and belongs to no message taken so far.
-    /// Messages that are queued are lost: flush first. Nothing on a message link.
+    /// What was fed and not flushed is lost. Nothing on a message link.
     pub fn into_bytes(self) -> Option<(ByteLink, Vec<u8>)> {
-        let (read, rest) = self.reader.into_bytes();
-        let link = read.reunite(self.writer.into_bytes());
+        let (read, rest) = self.incoming.into_bytes();
+        let (write, _) = self.outgoing.into_bytes();
+        let link = read.reunite(write);
         Some((link.expect("both are halves of one link"), rest))
     }
 
     /// Ends the link by a reset.
     pub fn abort(self) {
-        self.reader.abort();
-        self.writer.abort();
+        self.incoming.abort();
+        self.outgoing.abort();
     }
 }

@@ -12,11 +12,12 @@ use crate::half::WriteHalf;
 
 /// Messages to the peer. Dropping it half-closes.
 #[derive(Debug)]
-pub struct FramedWriter {
+pub struct Outgoing {
     sink: Sink,
-    /// What is queued, from `at` on not sent.
+    /// What was fed, from `at` on not sent.
     buf: Vec<u8>,
     at: usize,
+    messages: u64,
 }
 
 #[derive(Debug)]
@@ -24,8 +25,8 @@ enum Sink {
     Bytes { half: WriteHalf, framing: Framing },
 }
 
-impl FramedWriter {
-    pub(super) fn bytes(half: WriteHalf, framing: &Framing) -> Self {
+impl Outgoing {
+    pub(super) fn over_bytes(half: WriteHalf, framing: &Framing) -> Self {
         Self {
             sink: Sink::Bytes {
                 half,
@@ -33,6 +34,7 @@ impl FramedWriter {
             },
             buf: vec![],
             at: 0,
+            messages: 0,
         }
     }
 
@@ -44,42 +46,50 @@ impl FramedWriter {
     }
 
     /// Bytes written so far.
-    pub fn written_bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         match &self.sink {
             Sink::Bytes { half, .. } => half.written_bytes(),
         }
     }
 
-    /// Bytes that are queued and not sent: whoever queues faster than he flushes watches it.
-    pub fn queued(&self) -> usize {
+    /// Messages taken so far.
+    pub fn messages(&self) -> u64 {
+        self.messages
+    }
+
+    /// Bytes that were fed and not sent: whoever feeds faster than he flushes watches it.
+    pub fn unwritten(&self) -> usize {
         self.buf.len() - self.at
     }
 
-    /// Queues one message; [`FramedWriter::flush`] sends all that are queued at once.
+    /// Takes one message; [`Outgoing::flush`] sends all that were taken at once.
     ///
-    /// **Errors:** [`LinkError::Message`]; nothing is queued then.
-    pub fn queue(&mut self, message: &[u8]) -> Result<(), LinkError> {
+    /// **Errors:** [`LinkError::Unencodable`]; nothing of it is taken then.
+    pub fn feed(&mut self, message: &[u8]) -> Result<(), LinkError> {
         let Sink::Bytes { framing, .. } = &self.sink;
-        Ok(framing.encode(message, &mut self.buf)?)
+        framing.encode(message, &mut self.buf)?;
+        self.messages += 1;
+        Ok(())
     }
 
-    /// Queues what goes ahead of a body that is streamed; the body's pieces follow by
-    /// [`FramedWriter::queue_body`], the last of them with `left` 0.
-    pub fn queue_head(&mut self, header: &[u8], body: u64) -> Result<(), LinkError> {
+    /// Takes what goes ahead of a body that is streamed; the body's pieces follow by
+    /// [`Outgoing::feed_body`], the last of them with `left` 0.
+    pub fn feed_head(&mut self, header: &[u8], body: u64) -> Result<(), LinkError> {
         let Sink::Bytes { framing, .. } = &self.sink;
         Ok(framing.encode_head(header, body, &mut self.buf)?)
     }
 
-    /// Queues a piece of a streamed body, of which `left` bytes are still to come.
-    pub fn queue_body(&mut self, chunk: &[u8], left: u64) {
+    /// Takes a piece of a streamed body, of which `left` bytes are still to come.
+    pub fn feed_body(&mut self, chunk: &[u8], left: u64) {
         let Sink::Bytes { framing, .. } = &self.sink;
         self.buf.extend_from_slice(chunk);
         if left == 0 {
             framing.encode_tail(&mut self.buf);
+            self.messages += 1;
         }
     }
 
-    /// Sends what is queued; what the kernel does not take stays queued.
+    /// Sends what was taken; the next call goes on with what the kernel had no room for.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), LinkError>> {
         let failed = |error: std::io::Error| LinkError::Write(Errno::of(&error));
         let Sink::Bytes { half, .. } = &mut self.sink;
@@ -94,19 +104,20 @@ impl FramedWriter {
         half.poll_flush(cx).map_err(failed)
     }
 
-    /// Waits until everything that is queued is sent. Dropping the future loses nothing: what is
-    /// left stays queued.
+    /// Waits until everything that was taken is sent. Dropping the future loses nothing: the next
+    /// call goes on.
     pub async fn flush(&mut self) -> Result<(), LinkError> {
         poll_fn(|cx| self.poll_flush(cx)).await
     }
 
-    /// Sends one message, after those that are queued.
+    /// Sends one message, after those that were taken before. Once taken it leaves whole, with the
+    /// next call if this one is dropped.
     pub async fn send(&mut self, message: &[u8]) -> Result<(), LinkError> {
-        self.queue(message)?;
+        self.feed(message)?;
         self.flush().await
     }
 
-    /// Sends what is queued and half-closes: the peer reads the end; reading goes on.
+    /// Sends what was taken and half-closes: the peer reads the end; reading goes on.
     pub async fn finish(&mut self) -> Result<(), LinkError> {
         self.flush().await?;
         let Sink::Bytes { half, .. } = &mut self.sink;
@@ -114,9 +125,11 @@ impl FramedWriter {
         shut.map_err(|error| LinkError::Write(Errno::of(&error)))
     }
 
-    pub(super) fn into_bytes(self) -> WriteHalf {
+    /// The direction itself, and what was taken and not sent.
+    pub fn into_bytes(mut self) -> (WriteHalf, Vec<u8>) {
         let Sink::Bytes { half, .. } = self.sink;
-        half
+        self.buf.drain(..self.at);
+        (half, self.buf)
     }
 
     /// Lets this direction go without a half-close, so that, once the other is gone too, the peer

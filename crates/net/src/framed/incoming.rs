@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use sockeye_frame::{DecodeError, Decoder, Finish, Framing, Step};
 use sockeye_trace::ConnId;
 
-use super::{LinkError, Message};
+use super::{Arrival, LinkError};
 use crate::errno::Errno;
 use crate::half::ReadHalf;
 use crate::name::Name;
@@ -23,7 +23,7 @@ thread_local! {
 
 /// Messages from the peer.
 #[derive(Debug)]
-pub struct FramedReader {
+pub struct Incoming {
     source: Source,
     /// What was read, from `at` on not taken.
     buf: Vec<u8>,
@@ -31,6 +31,7 @@ pub struct FramedReader {
     /// How many bytes of it the message occupies that is lent at the moment.
     lent: usize,
     read_size: usize,
+    messages: u64,
     /// The peer has sent its last byte.
     ended: bool,
     /// What it left behind was handed out.
@@ -46,11 +47,11 @@ enum Source {
 enum Found {
     Step(Step),
     Unterminated(Range<usize>),
-    Refused(DecodeError),
+    Oversized(DecodeError),
 }
 
-impl FramedReader {
-    pub(super) fn bytes(half: ReadHalf, framing: &Framing) -> Self {
+impl Incoming {
+    pub(super) fn over_bytes(half: ReadHalf, framing: &Framing) -> Self {
         Self {
             source: Source::Bytes {
                 half,
@@ -60,6 +61,7 @@ impl FramedReader {
             at: 0,
             lent: 0,
             read_size: READ,
+            messages: 0,
             ended: false,
             finished: false,
         }
@@ -85,17 +87,27 @@ impl FramedReader {
     }
 
     /// Bytes read so far.
-    pub fn read_bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         match &self.source {
             Source::Bytes { half, .. } => half.read_bytes(),
         }
     }
 
+    /// Messages that came whole so far.
+    pub fn messages(&self) -> u64 {
+        self.messages
+    }
+
+    /// Whether bytes were read that no message has taken, so that the next one may be there.
+    pub fn has_more(&self) -> bool {
+        self.at + self.lent < self.buf.len()
+    }
+
     /// Waits for the next message; nothing after the last one. Dropping the future loses nothing.
     ///
     /// **Errors:** after [`LinkError::Frame`] the same error comes again; what is resumable comes
-    /// as [`Message::Refused`] instead.
-    pub async fn next(&mut self) -> Result<Option<Message<'_>>, LinkError> {
+    /// as [`Arrival::Oversized`] instead.
+    pub async fn next(&mut self) -> Result<Option<Arrival<'_>>, LinkError> {
         let found = poll_fn(|cx| self.poll_found(cx)).await?;
         Ok(found.map(|found| self.lend(found)))
     }
@@ -104,7 +116,7 @@ impl FramedReader {
     pub fn poll_next(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<Message<'_>>, LinkError>> {
+    ) -> Poll<Result<Option<Arrival<'_>>, LinkError>> {
         let found = ready!(self.poll_found(cx))?;
         Poll::Ready(Ok(found.map(|found| self.lend(found))))
     }
@@ -122,10 +134,11 @@ impl FramedReader {
                     }
                     Ok(step) => {
                         self.lent = step.used();
+                        self.messages += u64::from(ends_message(&step));
                         return Poll::Ready(Ok(Some(Found::Step(step))));
                     }
                     Err(error) if error.is_resumable() => {
-                        return Poll::Ready(Ok(Some(Found::Refused(error))));
+                        return Poll::Ready(Ok(Some(Found::Oversized(error))));
                     }
                     Err(error) => return Poll::Ready(Err(error.into())),
                 }
@@ -172,32 +185,36 @@ impl FramedReader {
         let Source::Bytes { decoder, .. } = &mut self.source;
         let found = match decoder.finish(&self.buf[self.at..])? {
             Finish::Clean => None,
-            Finish::Unterminated { payload } => Some(Found::Unterminated(payload)),
+            Finish::Unterminated { payload } => {
+                self.messages += 1;
+                Some(Found::Unterminated(payload))
+            }
         };
         self.finished = true;
         self.lent = self.buf.len() - self.at;
         Ok(found)
     }
 
-    fn lend(&self, found: Found) -> Message<'_> {
+    fn lend(&self, found: Found) -> Arrival<'_> {
         let Source::Bytes { decoder, .. } = &self.source;
         let src = &self.buf[self.at..];
         match found {
-            Found::Step(Step::Head { header, body, .. }) => Message::Head {
+            Found::Step(Step::Head { header, body, .. }) => Arrival::Head {
                 header: &src[header],
                 body,
             },
-            Found::Step(Step::Body { chunk, left, .. }) => Message::Body {
+            Found::Step(Step::Body { chunk, left, .. }) => Arrival::Body {
                 chunk: &src[chunk],
                 left,
             },
-            Found::Step(step) => Message::Whole(decoder.message(src, &step)),
-            Found::Unterminated(payload) => Message::Unterminated(&src[payload]),
-            Found::Refused(error) => Message::Refused(error),
+            Found::Step(step) => Arrival::Message(decoder.message(src, &step)),
+            Found::Unterminated(payload) => Arrival::Unterminated(&src[payload]),
+            Found::Oversized(error) => Arrival::Oversized(error),
         }
     }
 
-    pub(super) fn into_bytes(mut self) -> (ReadHalf, Vec<u8>) {
+    /// The direction itself, and what was read and belongs to no message taken so far.
+    pub fn into_bytes(mut self) -> (ReadHalf, Vec<u8>) {
         let Source::Bytes { half, .. } = self.source;
         self.buf.drain(..self.at + self.lent);
         (half, self.buf)
@@ -208,4 +225,8 @@ impl FramedReader {
         let Source::Bytes { half, .. } = self.source;
         half.abort();
     }
+}
+
+fn ends_message(step: &Step) -> bool {
+    matches!(step, Step::Frame { .. } | Step::Body { left: 0, .. })
 }
