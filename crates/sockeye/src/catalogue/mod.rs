@@ -4,6 +4,7 @@
 //! help is the doc comments of the flags themselves; a page adds the Chinese and the examples.
 //! Messages of the crates below (errors) are English in both languages: they are made to be searched for.
 
+pub(crate) mod bench;
 mod help;
 mod log;
 mod pages;
@@ -171,7 +172,7 @@ mod tests {
     fn every_text_has_both_languages_and_the_same_placeholders() {
         let examples = PAGES.iter().flat_map(|page| page.examples);
         let texts = examples.map(|example| (example.line, example.does));
-        for (name, text) in texts.chain(log::ALL.iter().copied()) {
+        for (name, text) in texts.chain([log::ALL, bench::ALL].concat()) {
             assert!(
                 !text.en.is_empty() && !has_chinese(text.en),
                 "{name} in English"

@@ -2,13 +2,20 @@
 
 use super::Page;
 
+mod bench;
 mod completions;
 mod man;
 mod root;
 mod serve;
 
 /// Every page.
-pub(crate) const PAGES: &[Page] = &[root::PAGE, serve::PAGE, completions::PAGE, man::PAGE];
+pub(crate) const PAGES: &[Page] = &[
+    root::PAGE,
+    serve::PAGE,
+    bench::PAGE,
+    completions::PAGE,
+    man::PAGE,
+];
 
 /// The Chinese of the headings under which flags are grouped.
 pub(super) const HEADINGS: &[(&str, &str)] = &[
@@ -17,4 +24,5 @@ pub(super) const HEADINGS: &[(&str, &str)] = &[
     ("Everywhere", "通用选项"),
     ("Limits", "上限"),
     ("What to see", "显示"),
+    ("What to measure", "测量什么"),
 ];

@@ -1,6 +1,7 @@
 //! The verbs, one file or folder each. A new one is a line in [`Verb`], a line in [`Verb::run`] and a
 //! help page in the catalogue.
 
+mod bench;
 mod completions;
 mod man;
 pub(crate) mod serve;
@@ -14,6 +15,7 @@ use crate::exit::Exit;
 #[derive(Subcommand, Debug)]
 pub(crate) enum Verb {
     Serve(Box<serve::Serve>),
+    Bench(Box<bench::Bench>),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -22,6 +24,7 @@ impl Verb {
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         match self {
             Self::Serve(verb) => verb.run(context).await,
+            Self::Bench(verb) => verb.run(context).await,
             Self::Completions(verb) => verb.run(context),
             Self::Man(verb) => verb.run(context),
         }

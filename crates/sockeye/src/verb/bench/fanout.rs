@@ -1,0 +1,210 @@
+//! One connection speaks, all the others hear it: what a hub is for.
+//!
+//! The speaker never has more than `depth` messages out that some listener has not heard. Without
+//! that window a listener that is slow only because it shares our thread would be drowned.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::net::RecvFlags;
+use sockeye_frame::Framing;
+
+use super::error::BenchError;
+use super::plan::Load;
+use super::poller::Poller;
+use super::tally::Tally;
+use super::wire::{Bench, Wire};
+
+const READ: usize = 256 << 10;
+/// The connection that speaks.
+const SPEAKER: u32 = 0;
+
+struct Listener {
+    socket: OwnedFd,
+    /// What it should hear is what the speaker says, so its wire is numbered as the speaker's.
+    wire: Wire,
+    heard: u64,
+}
+
+struct Engine<'a> {
+    load: &'a Load<'a>,
+    bench: Bench<'a>,
+    poller: Poller,
+    speaker: OwnedFd,
+    wire: Wire,
+    blocked: bool,
+    said: u64,
+    listeners: Vec<Listener>,
+    /// When messages were said, up to which number.
+    said_at: VecDeque<(u64, u64)>,
+    /// How many listeners have heard each message from `all_heard` on.
+    ears: VecDeque<usize>,
+    all_heard: u64,
+    tally: Tally,
+}
+
+/// Runs all connections: the first speaks, the others listen.
+pub(super) fn run(
+    load: &Load<'_>,
+    framing: &Framing,
+    sockets: Vec<(u32, OwnedFd)>,
+) -> Result<Tally, BenchError> {
+    let poller = Poller::new().map_err(BenchError::local("epoll"))?;
+    let mut sockets = sockets.into_iter().map(|(_, socket)| socket);
+    let Some(speaker) = sockets.next() else {
+        return Ok(Tally::default());
+    };
+    poller
+        .add(&speaker, 0, true, false)
+        .map_err(BenchError::local("epoll"))?;
+    let mut listeners = Vec::new();
+    for socket in sockets {
+        poller
+            .add(&socket, listeners.len() + 1, true, false)
+            .map_err(BenchError::local("epoll"))?;
+        listeners.push(Listener {
+            socket,
+            wire: Wire::new(SPEAKER, framing),
+            heard: 0,
+        });
+    }
+    let bench = Bench {
+        messages: &load.plan.messages,
+        verify: load.plan.verify,
+        scratch: Vec::new(),
+    };
+    let engine = Engine {
+        load,
+        bench,
+        poller,
+        speaker,
+        wire: Wire::new(SPEAKER, framing),
+        blocked: false,
+        said: 0,
+        listeners,
+        said_at: VecDeque::new(),
+        ears: VecDeque::new(),
+        all_heard: 0,
+        tally: Tally::default(),
+    };
+    engine.run()
+}
+
+impl Engine<'_> {
+    fn run(mut self) -> Result<Tally, BenchError> {
+        let mut buffer = vec![0; READ];
+        self.say(self.load.span.now())?;
+        loop {
+            let now = self.load.span.now();
+            let span = self.load.span;
+            let silent = self.all_heard == self.said;
+            if self.load.stopped() || now >= span.give_up || (now >= span.until && silent) {
+                let missing = |listener: &Listener| self.said - listener.heard;
+                self.tally.unanswered = self.listeners.iter().map(missing).sum();
+                return Ok(self.tally);
+            }
+            let count = self
+                .poller
+                .wait(span.patience(now))
+                .map_err(BenchError::local("epoll"))?;
+            for at in 0..count {
+                let ready = self.poller.ready(at);
+                let over = match ready.token {
+                    0 => self.on_speaker(ready.readable, &mut buffer)?,
+                    token => self.hear(token - 1, &mut buffer)?,
+                };
+                if over {
+                    return Ok(self.tally);
+                }
+            }
+            self.say(self.load.span.now())?;
+        }
+    }
+
+    /// The hub must not say anything to the one who speaks.
+    fn on_speaker(&mut self, readable: bool, buffer: &mut [u8]) -> Result<bool, BenchError> {
+        if readable {
+            let got = rustix::net::recv(&self.speaker, &mut *buffer, RecvFlags::empty());
+            return match got {
+                Ok((_, 0)) => Ok(self.broke(&"the server closed the speaker's connection")),
+                Ok((_, got)) => Err(super::wire::unasked(SPEAKER, &buffer[..got])),
+                Err(rustix::io::Errno::AGAIN) => Ok(false),
+                Err(errno) => Ok(self.broke(&io::Error::from(errno))),
+            };
+        }
+        self.write()
+    }
+
+    fn say(&mut self, now: u64) -> Result<(), BenchError> {
+        let most = self.all_heard + self.load.plan.depth;
+        // As in the closed loop, half a window is worth a write; a single line is said at once.
+        let worth = most.saturating_sub(self.said) * 2 > self.load.plan.depth;
+        if now >= self.load.span.until || !worth || self.blocked {
+            return Ok(());
+        }
+        self.ears.extend((self.said..most).map(|_| 0));
+        self.said = most;
+        self.said_at.push_back((most, now));
+        self.write().map(drop)
+    }
+
+    fn write(&mut self) -> Result<bool, BenchError> {
+        match self.wire.write(&self.speaker, self.said, &mut self.bench) {
+            Ok(done) => {
+                if done == self.blocked {
+                    self.blocked = !done;
+                    self.poller
+                        .change(&self.speaker, 0, true, self.blocked)
+                        .map_err(BenchError::local("epoll"))?;
+                }
+                Ok(false)
+            }
+            Err(error) => Ok(self.broke(&error)),
+        }
+    }
+
+    fn hear(&mut self, index: usize, buffer: &mut [u8]) -> Result<bool, BenchError> {
+        let listener = &mut self.listeners[index];
+        let got = match rustix::net::recv(&listener.socket, &mut *buffer, RecvFlags::empty()) {
+            Ok((_, 0)) => return Ok(self.broke(&"the server closed a listener's connection")),
+            Ok((_, got)) => got,
+            Err(rustix::io::Errno::AGAIN) => return Ok(false),
+            Err(errno) => return Ok(self.broke(&io::Error::from(errno))),
+        };
+        let completed = listener.wire.read(&buffer[..got], self.said, &self.bench)?;
+        let heard = listener.heard..listener.heard + completed;
+        listener.heard = heard.end;
+        let now = self.load.span.now();
+        if self.load.span.counts(now) {
+            let said = self.said_at.iter().find(|(until, _)| *until > heard.start);
+            let nanos = said.map_or(0, |(_, at)| now - at);
+            let bytes = completed * self.bench.messages.size() as u64;
+            self.tally.answered(completed, bytes, nanos);
+        }
+        self.load.progress(completed);
+        for number in heard {
+            self.ears[(number - self.all_heard) as usize] += 1;
+        }
+        while self.ears.front() == Some(&self.listeners.len()) {
+            self.ears.pop_front();
+            self.all_heard += 1;
+        }
+        while self
+            .said_at
+            .front()
+            .is_some_and(|(until, _)| *until <= self.all_heard)
+        {
+            self.said_at.pop_front();
+        }
+        Ok(false)
+    }
+
+    /// One connection less and nobody hears all any more: the run is over.
+    fn broke(&mut self, why: &dyn std::fmt::Display) -> bool {
+        if self.load.span.now() < self.load.span.until {
+            self.tally.broke(why);
+        }
+        true
+    }
+}

@@ -1,0 +1,143 @@
+//! Connections that said one message each and stay: what they cost while they do nothing.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::net::RecvFlags;
+
+use super::error::BenchError;
+use super::plan::Plan;
+use super::round::Side;
+use super::server::{self, Usage};
+use super::wire::{Bench, Wire};
+
+/// How long server and kernel may put things away before they are looked at.
+const SETTLES: Duration = Duration::from_millis(500);
+
+/// What the connections cost. All of it is for all of them together.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Idle {
+    pub(super) connections: usize,
+    pub(super) before: Option<Usage>,
+    pub(super) after: Option<Usage>,
+    /// What the kernel's small objects grew by, for both ends of each connection.
+    pub(super) kernel_bytes: Option<i64>,
+}
+
+/// Opens the connections, holds them for the duration of the plan, and says what they cost.
+pub(super) fn run(
+    plan: &Plan,
+    side: &Side,
+    stop: &AtomicBool,
+    tell: &mut dyn FnMut(usize),
+) -> Result<Idle, BenchError> {
+    let before = side.server.usage();
+    let kernel_before = server::kernel_memory();
+    let mut held = Vec::with_capacity(plan.connections);
+    for conn in 0..plan.connections {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let socket = side.dialler.connect(conn, plan.timeout).and_then(|socket| {
+            say_one(plan, side, conn as u32, &socket).map(|said| (socket, said))
+        });
+        let (socket, said) = socket.map_err(|source| BenchError::Connect {
+            conn,
+            endpoint: side.dialler.endpoint(),
+            source,
+        })?;
+        said?;
+        held.push(socket);
+        if held.len() % 256 == 0 {
+            tell(held.len());
+        }
+    }
+    pause(SETTLES, stop);
+    let after = side.server.usage();
+    let kernel_bytes = kernel_before
+        .zip(server::kernel_memory())
+        .map(|(before, after)| after as i64 - before as i64);
+    pause(plan.duration, stop);
+    Ok(Idle {
+        connections: held.len(),
+        before,
+        after,
+        kernel_bytes,
+    })
+}
+
+/// Waits, but no longer than the person wants.
+fn pause(duration: Duration, stop: &AtomicBool) {
+    const STEP: Duration = Duration::from_millis(50);
+    let end = Instant::now() + duration;
+    while !stop.load(Ordering::Relaxed) {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        std::thread::sleep(left.min(STEP));
+    }
+}
+
+/// Sends one message and waits for it to come back.
+fn say_one(
+    plan: &Plan,
+    side: &Side,
+    conn: u32,
+    socket: &OwnedFd,
+) -> io::Result<Result<(), BenchError>> {
+    let mut bench = Bench {
+        messages: &plan.messages,
+        verify: plan.verify,
+        scratch: Vec::new(),
+    };
+    let mut wire = Wire::new(conn, &side.framing);
+    let mut buffer = [0; 4096];
+    let end = Instant::now() + plan.timeout;
+    let mut written = wire.write(socket, 1, &mut bench)?;
+    loop {
+        let mut interest = PollFlags::IN;
+        interest.set(PollFlags::OUT, !written);
+        let left = end.saturating_duration_since(Instant::now());
+        let left = Timespec {
+            tv_sec: left.as_secs() as i64,
+            tv_nsec: i64::from(left.subsec_nanos()),
+        };
+        let mut polled = [PollFd::new(socket, interest)];
+        if rustix::event::poll(&mut polled, Some(&left))? == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "no answer came in time",
+            ));
+        }
+        if !written {
+            written = wire.write(socket, 1, &mut bench)?;
+        }
+        match rustix::net::recv(socket, &mut buffer[..], RecvFlags::empty()) {
+            Ok((_, 0)) => {
+                return Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "the server closed the connection",
+                ));
+            }
+            Ok((_, got)) => match wire.read(&buffer[..got], 1, &bench) {
+                Ok(0) => {}
+                Ok(_) => return Ok(Ok(())),
+                Err(wrong) => return Ok(Err(wrong)),
+            },
+            Err(rustix::io::Errno::AGAIN) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+impl Idle {
+    /// What the server's own memory grew by.
+    pub(super) fn own_bytes(&self) -> Option<i64> {
+        let (before, after) = (self.before?, self.after?);
+        Some(after.rss_bytes as i64 - before.rss_bytes as i64)
+    }
+}

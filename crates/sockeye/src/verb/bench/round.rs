@@ -1,0 +1,197 @@
+//! One run against one server: sockets, threads, the clock, and a look at the server on both ends.
+
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use sockeye_frame::Framing;
+
+use super::dial::Dialler;
+use super::error::BenchError;
+use super::plan::{Job, Load, Plan, Span};
+use super::server::{Server, Usage};
+use super::tally::Tally;
+use super::{fanout, oneway, packet, reconnect, stream};
+
+/// How often the progress is told.
+const TELL: Duration = Duration::from_millis(250);
+
+/// A server and the way to it.
+#[derive(Clone, Debug)]
+pub(super) struct Side {
+    pub(super) dialler: Dialler,
+    pub(super) framing: Framing,
+    pub(super) server: Server,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug)]
+pub(super) struct Round {
+    pub(super) tally: Tally,
+    /// How long the measured span was, in nanoseconds.
+    pub(super) span_ns: u64,
+    /// What the server used in that span, and held at its end.
+    pub(super) usage: Option<Usage>,
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Progress {
+    pub(super) warming_up: bool,
+    pub(super) elapsed: Duration,
+    pub(super) total: Duration,
+    /// Messages a second, or bytes one way, since the last time.
+    pub(super) rate: f64,
+}
+
+/// Runs `plan` once; `stop` ends it early, with what was counted until then.
+pub(super) fn run(
+    plan: &Plan,
+    side: &Side,
+    stop: &AtomicBool,
+    tell: &mut dyn FnMut(Progress),
+) -> Result<Round, BenchError> {
+    let mut sockets = open(plan, side)?;
+    let done = AtomicU64::new(0);
+    let span = Span::starting_now(plan);
+    let load = Load {
+        plan,
+        span,
+        stop,
+        done: &done,
+    };
+    let (load, mut tally, mut usage) = (&load, Tally::default(), None);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..plan.threads)
+            .map(|thread| {
+                let mine = sockets
+                    .get_mut(thread)
+                    .map(std::mem::take)
+                    .unwrap_or_default();
+                scope.spawn(move || {
+                    // Timers as exact as the kernel has them; without that each is up to 50 µs late.
+                    let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
+                    let result = thread_of(load, side, thread, mine);
+                    if result.is_err() {
+                        stop.store(true, Ordering::Relaxed);
+                    }
+                    result
+                })
+            })
+            .collect();
+        usage = watch(
+            load,
+            &side.server,
+            &mut || {
+                threads
+                    .iter()
+                    .all(std::thread::ScopedJoinHandle::is_finished)
+            },
+            tell,
+        );
+        for thread in threads {
+            tally.add(
+                &thread
+                    .join()
+                    .expect("a thread of the load does not panic")?,
+            );
+        }
+        Ok::<(), BenchError>(())
+    })?;
+    Ok(Round {
+        tally,
+        span_ns: span.until - span.from,
+        usage,
+    })
+}
+
+fn thread_of(
+    load: &Load<'_>,
+    side: &Side,
+    thread: usize,
+    sockets: Vec<(u32, OwnedFd)>,
+) -> Result<Tally, BenchError> {
+    match load.plan.job {
+        Job::Up | Job::Down => oneway::run(load, &side.framing, sockets),
+        Job::FanOut => fanout::run(load, &side.framing, sockets),
+        Job::Reconnect => {
+            let Plan {
+                connections,
+                threads,
+                ..
+            } = *load.plan;
+            let slots = (thread..connections).step_by(threads).count();
+            reconnect::run(load, &side.framing, &side.dialler, thread, slots)
+        }
+        Job::RoundTrip if side.dialler.is_messages() => packet::run(load, sockets),
+        Job::RoundTrip => stream::run(load, &side.framing, sockets),
+        Job::Idle => unreachable!("idle connections are opened and held elsewhere"),
+    }
+}
+
+/// Connects all that stay, dealt out to the threads in turn.
+fn open(plan: &Plan, side: &Side) -> Result<Vec<Vec<(u32, OwnedFd)>>, BenchError> {
+    let mut sockets: Vec<Vec<_>> = (0..plan.threads).map(|_| vec![]).collect();
+    if plan.job == Job::Reconnect {
+        return Ok(sockets);
+    }
+    for conn in 0..plan.connections {
+        let socket =
+            side.dialler
+                .connect(conn, plan.timeout)
+                .map_err(|source| BenchError::Connect {
+                    conn,
+                    endpoint: side.dialler.endpoint(),
+                    source,
+                })?;
+        sockets[conn % plan.threads].push((conn as u32, socket));
+    }
+    Ok(sockets)
+}
+
+/// Follows a run: looks at the server when the span begins and ends, and tells the progress.
+fn watch(
+    load: &Load<'_>,
+    server: &Server,
+    finished: &mut dyn FnMut() -> bool,
+    tell: &mut dyn FnMut(Progress),
+) -> Option<Usage> {
+    let span = &load.span;
+    let mut first = None;
+    let (mut told_at, mut told) = (0, 0);
+    loop {
+        let now = span.now();
+        if finished() || now >= span.until {
+            break;
+        }
+        if now >= span.from && first.is_none() {
+            first = Some((server.usage(), span.now()));
+        }
+        let done = load.done.load(Ordering::Relaxed);
+        if told_at > 0 {
+            let seconds = (now - told_at) as f64 / 1e9;
+            tell(Progress {
+                warming_up: now < span.from,
+                elapsed: Duration::from_nanos(now),
+                total: Duration::from_nanos(span.until),
+                rate: (done - told) as f64 / seconds.max(1e-9),
+            });
+        }
+        (told_at, told) = (now.max(1), done);
+        let next = if now < span.from {
+            span.from
+        } else {
+            span.until
+        };
+        std::thread::sleep(TELL.min(Duration::from_nanos(next - now)));
+    }
+    let (before, began) = first?;
+    let (before, after, ended) = (before?, server.usage()?, span.now());
+    // Neither look was exactly on time, so the use is scaled to the span.
+    let scale = (span.until - span.from) as f64 / (ended - began).max(1) as f64;
+    let cpu_ns = after.cpu_ns.saturating_sub(before.cpu_ns) as f64 * scale;
+    Some(Usage {
+        cpu_ns: cpu_ns as u64,
+        ..after
+    })
+}
