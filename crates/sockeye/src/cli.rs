@@ -118,15 +118,22 @@ fn answer(error: &clap::Error, lang: Lang) -> Exit {
 /// The parser's error without its usage block: what was read, where it broke, what is allowed.
 fn one_line(error: &clap::Error, lang: Lang) -> String {
     let text = error.render().to_string();
-    let said: Vec<&str> = text
+    let (said, usage) = text.split_once("Usage: ").unwrap_or((&text, "sockeye"));
+    let said: Vec<&str> = said
         .lines()
         .map(str::trim)
-        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
+        .take_while(|line| !line.starts_with("For more information"))
         .filter(|line| !line.is_empty())
         .collect();
-    let said = said.join(" ");
+    let said = said.join(" ").replace(" tip:", "; tip:");
     let said = said.strip_prefix("error: ").unwrap_or(&said);
-    let help = catalogue::TRY_HELP.fill(lang, &[("command", &"sockeye --help")]);
+    // `Usage: sockeye serve [OPTIONS] …`: the words before the first placeholder.
+    let verb: Vec<&str> = usage
+        .split_whitespace()
+        .take_while(|word| !word.starts_with(['[', '<', '-']))
+        .collect();
+    let command = format!("{} --help", verb.join(" "));
+    let help = catalogue::TRY_HELP.fill(lang, &[("command", &command)]);
     format!("{said}; {help}")
 }
 

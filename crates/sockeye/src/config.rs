@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use serde::Deserialize;
+use sockeye_net::Errno;
 use toml::Spanned;
 
 use crate::exit::{Usage, usage};
@@ -49,15 +49,14 @@ impl Config {
 
     fn read(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
-        let size = std::fs::metadata(path)
-            .with_context(|| format!("config {shown}"))?
-            .len();
+        let unread = |error| usage!("config {shown}: {}", Errno::of(&error));
+        let size = std::fs::metadata(path).map_err(unread)?.len();
         if size > LIMIT {
             return Err(usage!(
                 "config {shown} has {size} bytes, the limit is {LIMIT}"
             ));
         }
-        let text = std::fs::read_to_string(path).with_context(|| format!("config {shown}"))?;
+        let text = std::fs::read_to_string(path).map_err(unread)?;
         let entries = parse(&text).map_err(|error| Usage(format!("config {shown}: {error}")))?;
         Ok(Self {
             path: Some(path.to_owned()),

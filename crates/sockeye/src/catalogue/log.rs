@@ -4,6 +4,7 @@ use super::texts;
 
 texts! {
     LISTENING: "listening on {endpoint}: {service}", "正在监听 {endpoint}：{service}";
+    SOCKET: "the socket of {endpoint}", "{endpoint} 的套接字";
     ACCEPTED: "connected to {local}", "已连接到 {local}";
     CONNECTED: "connected from {local}", "已从 {local} 连出";
     SESSION: "first datagram to {local}", "向 {local} 发来首个数据报";

@@ -6,8 +6,9 @@ use std::os::fd::{BorrowedFd, RawFd};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use anyhow::Context as _;
+use sockeye_net::Errno;
 
+use crate::exit::usage;
 /// Where JSON Lines go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
@@ -57,14 +58,17 @@ impl Sink {
     }
 
     pub(super) fn open(target: Target) -> anyhow::Result<Self> {
-        let to = match target {
-            Target::Stdout => To::Stdout,
-            Target::Fd(number) => To::File(inherited(number)?),
-            Target::File(path) => {
-                let file = File::create(&path);
-                To::File(file.with_context(|| format!("--events {}", path.display()))?)
-            }
-        };
+        let to =
+            match target {
+                Target::Stdout => To::Stdout,
+                Target::Fd(number) => To::File(
+                    inherited(number)
+                        .map_err(|error| usage!("--events fd:{number}: {}", Errno::of(&error)))?,
+                ),
+                Target::File(path) => To::File(File::create(&path).map_err(|error| {
+                    usage!("--events {}: {}", path.display(), Errno::of(&error))
+                })?),
+            };
         Ok(Self {
             to,
             held: String::new(),
@@ -99,13 +103,10 @@ impl Sink {
 }
 
 /// A copy of a descriptor that we inherited.
-fn inherited(number: RawFd) -> anyhow::Result<File> {
+fn inherited(number: RawFd) -> io::Result<File> {
     // SAFETY: the descriptor is only borrowed for the call that copies it, and that call fails with
     // EBADF if the number is not open.
     #[allow(unsafe_code)]
     let fd = unsafe { BorrowedFd::borrow_raw(number) };
-    let copy = fd.try_clone_to_owned();
-    Ok(File::from(
-        copy.with_context(|| format!("--events fd:{number}"))?,
-    ))
+    fd.try_clone_to_owned().map(File::from)
 }

@@ -1,7 +1,9 @@
 //! The services of one process: opened together, run side by side, changed by a reload.
 
+use std::os::fd::AsFd;
+
 use anyhow::Context as _;
-use sockeye_net::{Endpoint, Name};
+use sockeye_net::{Endpoint, Link, Listener, Moment, Name, SocketReport, describe_asked};
 use sockeye_service::{Control, Entrance, Server, Summary};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -41,6 +43,7 @@ type Ended = (String, anyhow::Result<Summary>);
 pub(super) struct Exchange<'a> {
     context: &'a Context,
     journal: &'a Journal,
+    show_socket: bool,
     running: Vec<Running>,
     tasks: JoinSet<Ended>,
     /// What the services that have ended came to.
@@ -61,6 +64,7 @@ impl<'a> Exchange<'a> {
         context: &'a Context,
         journal: &'a Journal,
         config: &Config,
+        show_socket: bool,
     ) -> anyhow::Result<(Self, Vec<Listening>)> {
         let mut opened = vec![];
         for entry in &config.entries {
@@ -69,6 +73,7 @@ impl<'a> Exchange<'a> {
         let mut exchange = Self {
             context,
             journal,
+            show_socket,
             running: vec![],
             tasks: JoinSet::new(),
             total: Summary::default(),
@@ -87,6 +92,9 @@ impl<'a> Exchange<'a> {
     fn announce(&self, opened: &Opened) {
         for socket in &opened.sockets {
             notices::listening(self.journal, self.context.lang(), &opened.entry, socket);
+            if self.show_socket {
+                notices::socket(self.journal, self.context.lang(), socket);
+            }
         }
     }
 
@@ -240,6 +248,20 @@ impl<'a> Exchange<'a> {
             self.run(service);
         }
         Ok(())
+    }
+}
+
+impl Socket {
+    /// All that the kernel tells of it; nothing for what is no socket of ours to listen on.
+    pub(super) fn report(&self) -> Option<SocketReport> {
+        let fd = match &self.entrance.listener {
+            Listener::Stream(listener) => listener.as_fd(),
+            Listener::Datagram(socket) => socket.as_fd(),
+            Listener::Ready(Link::Bytes(link)) => link.as_fd(),
+            _ => return None,
+        };
+        let Endpoint { place, settings } = &self.asked;
+        describe_asked(fd, settings, place.scheme(), Moment::Listen).ok()
     }
 }
 

@@ -136,7 +136,8 @@ impl Serve {
     ) -> anyhow::Result<Exit> {
         let lang = context.lang();
         let supervisor = Supervisor::from_env();
-        let (mut exchange, sockets) = Exchange::start(context, journal, &config).await?;
+        let (mut exchange, sockets) =
+            Exchange::start(context, journal, &config, self.show_socket).await?;
         if self.service.is_none() {
             journal.tell(page::render(&config, &sockets, lang));
         }

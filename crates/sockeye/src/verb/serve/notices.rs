@@ -5,7 +5,7 @@ use sockeye_service::Summary;
 use super::Entry;
 use super::exchange::{Changes, Socket};
 use crate::catalogue::{self as say, Lang, counted_bytes};
-use crate::journal::Journal;
+use crate::journal::{Journal, Line};
 
 /// A socket listens.
 pub(super) fn listening(journal: &Journal, lang: Lang, entry: &Entry, socket: &Socket) {
@@ -23,6 +23,37 @@ pub(super) fn listening(journal: &Journal, lang: Lang, entry: &Entry, socket: &S
         },
         Some(text),
     );
+}
+
+/// `--show-socket`: what the kernel made of a socket.
+pub(super) fn socket(journal: &Journal, lang: Lang, socket: &Socket) {
+    let Some(report) = socket.report() else {
+        return;
+    };
+    let endpoint = socket.local.to_string();
+    let title = say::SOCKET.fill(lang, &[("endpoint", &endpoint)]);
+    let lines: Vec<serde_json::Value> = report
+        .lines()
+        .iter()
+        .map(|line| {
+            let mut object = serde_json::Map::new();
+            object.insert("name".into(), line.name.into());
+            let values = [("asked", &line.asked), ("got", &line.got)];
+            for (name, value) in values
+                .into_iter()
+                .filter_map(|(n, v)| Some((n, v.as_ref()?)))
+            {
+                object.insert(name.into(), value.as_str().into());
+            }
+            object.into()
+        })
+        .collect();
+    let fields = |line: &mut Line| {
+        line.put("endpoint", &endpoint)
+            .raw("options", serde_json::Value::from(lines));
+    };
+    let report = report.to_string().replace('\n', "\n  ");
+    journal.say("socket", fields, Some(format!("{title}\n  {report}")));
 }
 
 /// Every socket listens.

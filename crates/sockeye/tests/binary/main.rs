@@ -1,0 +1,7 @@
+//! The binary as its users meet it: started as a process, spoken to over sockets.
+
+mod cli;
+mod exchange;
+mod harness;
+mod schema;
+mod serve;
