@@ -6,6 +6,8 @@ mod perf;
 mod soak;
 mod step;
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
@@ -28,8 +30,19 @@ enum Chore {
     Dist(dist::Dist),
 }
 
-fn main() -> Result<()> {
-    match Cli::parse().chore {
+fn main() -> ExitCode {
+    match run(Cli::parse().chore) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One line; a returned error would come with a backtrace where RUST_BACKTRACE is set.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(chore: Chore) -> Result<()> {
+    match chore {
         Chore::Ci(ci) => ci.run(),
         Chore::Soak(soak) => soak.run(),
         Chore::Perf(perf) => perf.run(),
