@@ -396,7 +396,7 @@ fn an_open_socket_is_shown_with_what_was_asked_and_got() {
     ]);
     let socket = echo.event("socket");
     let line = |name: &str| {
-        let lines = socket["options"].as_array().unwrap();
+        let lines = socket["facts"].as_array().unwrap();
         lines
             .iter()
             .find(|line| line["name"] == name)

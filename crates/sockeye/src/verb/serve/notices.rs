@@ -50,7 +50,7 @@ pub(super) fn socket(journal: &Journal, lang: Lang, socket: &Socket) {
         .collect();
     let fields = |line: &mut Line| {
         line.put("endpoint", &endpoint)
-            .raw("options", serde_json::Value::from(lines));
+            .raw("facts", serde_json::Value::from(lines));
     };
     let report = report.to_string().replace('\n', "\n  ");
     journal.say("socket", fields, Some(format!("{title}\n  {report}")));
