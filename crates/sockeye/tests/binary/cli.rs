@@ -71,7 +71,6 @@ fn an_error_is_one_line_that_says_what_is_allowed() {
         "serve relay :0",
         "serve --once",
         "serve --config /nonexistent.toml",
-        "man nope",
         "completions csh",
         "-q -v serve",
         "-4 -6 serve",
