@@ -384,7 +384,7 @@ pub enum SpecProblem {
         most: i128,
     },
     /// An escape that means nothing.
-    #[error("\\{0} is no escape; known are \\n \\r \\t \\0 \\\\ \\, and \\xNN")]
+    #[error("\\{} is no escape; known are \\n \\r \\t \\0 \\\\ \\, and \\xNN", .0.escape_debug())]
     BadEscape(String),
     /// Modifiers with which no message fits the limit or the length field.
     #[error("with these modifiers no message fits: {0}")]

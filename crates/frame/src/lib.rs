@@ -38,3 +38,8 @@ pub use error::{Blame, DecodeError, Fault, JsonFault, SpecError, SpecProblem, Un
 pub use explain::{Evidence, Guess};
 pub use framing::{DEFAULT_MAX, Framing};
 pub use size::{ByteSize, SizeError};
+
+/// Runs the page's example.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/framings.md")]
+struct Page;
