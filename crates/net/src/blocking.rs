@@ -327,3 +327,127 @@ fn write_all(fd: BorrowedFd<'_>, mut bytes: &[u8]) -> Writing {
     }
     Writing::Idle
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::future::poll_fn;
+    use std::io::{Read, Seek, Write};
+
+    use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+
+    async fn read(reader: &mut ThreadReader, room: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; room];
+        let mut buf = ReadBuf::new(&mut bytes);
+        poll_fn(|cx| reader.poll_read(cx, &mut buf)).await?;
+        Ok(buf.filled().to_vec())
+    }
+
+    async fn write(writer: &mut ThreadWriter, bytes: &[u8]) -> io::Result<usize> {
+        let count = poll_fn(|cx| writer.poll_write(cx, bytes)).await?;
+        poll_fn(|cx| writer.poll_flush(cx)).await?;
+        Ok(count)
+    }
+
+    fn reader(fd: impl Into<OwnedFd>) -> ThreadReader {
+        ThreadReader::new(Arc::new(fd.into()))
+    }
+
+    #[tokio::test]
+    async fn reads_in_pieces_to_the_end() {
+        let (theirs, mut ours) = io::pipe().unwrap();
+        let mut reader = reader(theirs);
+        ours.write_all(b"hello").unwrap();
+        assert_eq!(read(&mut reader, 2).await.unwrap(), b"he");
+        assert_eq!(read(&mut reader, 8).await.unwrap(), b"llo");
+        drop(ours);
+        assert_eq!(read(&mut reader, 8).await.unwrap(), b"");
+        assert_eq!(
+            read(&mut reader, 8).await.unwrap(),
+            b"",
+            "the end stays the end"
+        );
+    }
+
+    #[tokio::test]
+    async fn leaves_to_others_what_nobody_asked_for() {
+        let (mut theirs, mut ours) = io::pipe().unwrap();
+        let mut first = reader(theirs.try_clone().unwrap());
+        ours.write_all(b"mine").unwrap();
+        assert_eq!(read(&mut first, 64).await.unwrap(), b"mine");
+        // Asked for once more, and given up before anything came.
+        let asked = tokio::time::timeout(std::time::Duration::ZERO, read(&mut first, 64)).await;
+        assert!(asked.is_err());
+        let bell = first.bell.take().unwrap();
+        let fd = Arc::downgrade(&first.fd);
+        rustix::io::write(&bell, &1u64.to_ne_bytes()).unwrap();
+        drop(first);
+        // The thread has let go of the descriptor.
+        while fd.strong_count() > 0 {
+            thread::yield_now();
+        }
+        ours.write_all(b"theirs").unwrap();
+        drop(ours);
+        let mut left = String::new();
+        theirs.read_to_string(&mut left).unwrap();
+        assert_eq!(left, "theirs");
+    }
+
+    #[tokio::test]
+    async fn waits_although_somebody_made_it_non_blocking() {
+        let (theirs, mut ours) = io::pipe().unwrap();
+        let (their_end, our_end) = (fcntl_getfl(&theirs).unwrap(), fcntl_getfl(&ours).unwrap());
+        fcntl_setfl(&theirs, their_end | OFlags::NONBLOCK).unwrap();
+        let mut reader = reader(theirs);
+        let writer = thread::spawn(move || {
+            fcntl_setfl(&ours, our_end | OFlags::NONBLOCK).unwrap();
+            let mut writer = ThreadWriter::new(Arc::new(ours.try_clone().unwrap().into()));
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .build()
+                .unwrap();
+            // More than the pipe holds, so that writing meets EAGAIN.
+            for _ in 0..8 {
+                assert_eq!(
+                    runtime
+                        .block_on(write(&mut writer, &vec![7; CHUNK]))
+                        .unwrap(),
+                    CHUNK
+                );
+            }
+            ours.flush().unwrap();
+        });
+        let mut total = 0;
+        loop {
+            match read(&mut reader, CHUNK).await.unwrap().len() {
+                0 => break,
+                count => total += count,
+            }
+        }
+        writer.join().unwrap();
+        assert_eq!(total, 8 * CHUNK);
+    }
+
+    #[tokio::test]
+    async fn a_file_is_read_and_written_too() {
+        let mut file = tempfile::tempfile().unwrap();
+        let mut writer = ThreadWriter::new(Arc::new(file.try_clone().unwrap().into()));
+        write(&mut writer, b"on disk").await.unwrap();
+        file.rewind().unwrap();
+        let mut reader = reader(file);
+        assert_eq!(read(&mut reader, 64).await.unwrap(), b"on disk");
+        assert_eq!(read(&mut reader, 64).await.unwrap(), b"");
+    }
+
+    #[tokio::test]
+    async fn failures_are_told_by_the_next_call() {
+        let (theirs, ours) = io::pipe().unwrap();
+        drop(theirs);
+        let mut writer = ThreadWriter::new(Arc::new(ours.into()));
+        let error = write(&mut writer, b"to nobody").await.unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EPIPE));
+        let mut reader = reader(File::open("/").unwrap());
+        let error = read(&mut reader, 8).await.unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EISDIR));
+    }
+}

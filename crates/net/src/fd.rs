@@ -2,7 +2,6 @@
 
 #![allow(unsafe_code)]
 
-use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -26,8 +25,8 @@ use crate::options::{Moment, Settings};
 use crate::pair::Pair;
 use crate::stream::{ByteLink, Raw};
 
-/// Descriptors that were taken over: each can have one owner only.
-static TAKEN: Mutex<BTreeSet<RawFd>> = Mutex::new(BTreeSet::new());
+/// Held while a descriptor is taken over, so that it gets one owner.
+static TAKING: Mutex<()> = Mutex::new(());
 
 /// What a descriptor is used as.
 enum What {
@@ -138,28 +137,21 @@ fn what(fd: &OwnedFd) -> io::Result<What> {
 /// rest of the program; any other is closed with what becomes of it.
 fn take(endpoint: &Endpoint, number: RawFd) -> Result<OwnedFd, NetError> {
     let failed = |error: rustix::io::Errno| NetError::system(Operation::TakeOver, endpoint, error);
-    let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
-    if taken.contains(&number) {
-        return Err(NetError::unfit(
-            endpoint,
-            "the descriptor is in use already",
-        ));
-    }
+    let _taking = TAKING.lock().unwrap_or_else(PoisonError::into_inner);
     // SAFETY: the number is only asked about here: fcntl says whether it is open.
     let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
     let flags = fcntl_getfd(borrowed).map_err(failed)?;
-    let owned = if number <= libc::STDERR_FILENO {
-        fcntl_dupfd_cloexec(borrowed, 3).map_err(failed)?
-    } else if flags.contains(FdFlags::CLOEXEC) {
-        // Whatever this process opens is close-on-exec, and what it inherits cannot be: this one
-        // has an owner in here.
-        return Err(failed(rustix::io::Errno::BADF));
-    } else {
-        fcntl_setfd(borrowed, flags | FdFlags::CLOEXEC).map_err(failed)?;
-        // SAFETY: it is open and inherited, so nothing in this process owns it, and `TAKEN` sees to
-        // it that it is taken once.
-        unsafe { OwnedFd::from_raw_fd(number) }
-    };
-    taken.insert(number);
-    Ok(owned)
+    if number <= libc::STDERR_FILENO {
+        return fcntl_dupfd_cloexec(borrowed, 3).map_err(failed);
+    }
+    // What this process opens is close-on-exec, what was taken over is since then, and what was
+    // inherited cannot be.
+    if flags.contains(FdFlags::CLOEXEC) {
+        let why = "the descriptor was not handed over, or is in use already";
+        return Err(NetError::unfit(endpoint, why));
+    }
+    fcntl_setfd(borrowed, flags | FdFlags::CLOEXEC).map_err(failed)?;
+    // SAFETY: it is open and inherited, so nothing in this process owns it, and the flag that was
+    // just set sees to it that it is taken once.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }

@@ -184,3 +184,69 @@ impl Tally {
         self.recorder.record(event, payload);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Error;
+
+    fn tally() -> Tally {
+        let recorder = Recorder::new();
+        let conn = recorder.next_conn();
+        Tally::new(recorder, conn)
+    }
+
+    #[test]
+    fn an_interrupted_call_is_made_again() {
+        let mut tally = tally();
+        let mut calls = 0;
+        let written = tally.write(&[IoSlice::new(b"abc")], 3, || {
+            calls += 1;
+            Poll::Ready(if calls < 3 {
+                Err(Error::from_raw_os_error(libc::EINTR))
+            } else {
+                Ok(2)
+            })
+        });
+        assert!(matches!(written, Poll::Ready(Ok(2))));
+        let mut bytes = [0; 8];
+        let mut buf = ReadBuf::new(&mut bytes);
+        let read = tally.read(&mut buf, |buf| {
+            calls += 1;
+            if calls < 5 {
+                return Poll::Ready(Err(Error::from_raw_os_error(libc::EINTR)));
+            }
+            buf.put_slice(b"xyz");
+            Poll::Ready(Ok(()))
+        });
+        assert!(matches!(read, Poll::Ready(Ok(()))));
+        assert_eq!((calls, tally.written, tally.read), (5, 2, 3));
+    }
+
+    #[test]
+    fn failures_and_partial_writes_are_recorded_as_they_were() {
+        let mut tally = tally();
+        let mut observer = tally.recorder().observe();
+        let slices = [IoSlice::new(b"ab"), IoSlice::new(b"cd")];
+        let _ = tally.write(&slices, 4, || Poll::Ready(Ok(3)));
+        let _ = tally.write(&slices, 4, || {
+            Poll::Ready(Err(Error::from_raw_os_error(libc::ECONNRESET)))
+        });
+        let _ = tally.write(&slices, 4, || Poll::Pending);
+        let mut seen = vec![];
+        observer.drain_all(|event, payload| {
+            seen.push((event.offset, event.asked, event.result, payload.to_vec()));
+        });
+        let reset = -libc::ECONNRESET;
+        assert_eq!(seen, [(0, 4, 3, b"abc".to_vec()), (3, 4, reset, vec![])]);
+    }
+
+    #[test]
+    fn shutting_down_what_is_gone_is_no_failure() {
+        let gone = Error::from_raw_os_error(libc::ENOTCONN);
+        assert!(matches!(
+            tally().shutdown(Poll::Ready(Err(gone))),
+            Poll::Ready(Ok(()))
+        ));
+    }
+}
