@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::error::{EndpointError, shown};
+use super::error::{EndpointError, is_unprintable, shown};
 
 /// What a shell would act on. Without a shell these would silently become arguments, so they
 /// have to be quoted.
@@ -70,6 +70,10 @@ fn split(text: &str) -> Result<(Vec<String>, Option<&str>), String> {
                     }
                 }
             }
+            '$' if text[at + 1..].starts_with('\'') => {
+                chars.next();
+                dollar_quoted(&mut chars, at, word.get_or_insert_default())?;
+            }
             '"' => double_quoted(&mut chars, at, word.get_or_insert_default())?,
             '\\' => match chars.next() {
                 Some((_, c)) => word.get_or_insert_default().push(c),
@@ -105,6 +109,51 @@ fn double_quoted(
     }
 }
 
+/// `$'…'` (POSIX.1-2024, XCU §2.2.4, with bash's `\u` and `\U`), for what cannot be shown.
+fn dollar_quoted(
+    chars: &mut std::str::CharIndices<'_>,
+    start: usize,
+    word: &mut String,
+) -> Result<(), String> {
+    loop {
+        match chars.next() {
+            Some((_, '\'')) => return Ok(()),
+            Some((at, '\\')) => {
+                let c = dollar_escape(chars);
+                word.push(c.ok_or_else(|| {
+                    format!(
+                        "the \\ at byte {at} begins none of \\n \\t \\r \\\\ \\' \\\" \\xHH \\uHHHH"
+                    )
+                })?);
+            }
+            Some((_, c)) => word.push(c),
+            None => return Err(format!("the $' at byte {start} is never closed")),
+        }
+    }
+}
+
+fn dollar_escape(chars: &mut std::str::CharIndices<'_>) -> Option<char> {
+    let (_, c) = chars.next()?;
+    let digits = match c {
+        'n' => return Some('\n'),
+        't' => return Some('\t'),
+        'r' => return Some('\r'),
+        '\\' | '\'' | '"' => return Some(c),
+        'x' => 2,
+        'u' => 4,
+        'U' => 8,
+        _ => return None,
+    };
+    let hex = chars
+        .as_str()
+        .get(..digits)
+        .filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()))?;
+    let number = u32::from_str_radix(hex, 16).ok()?;
+    chars.nth(digits - 1);
+    // Arguments are text here, and a byte above 7F alone is none.
+    char::from_u32(number).filter(|c| digits > 2 || c.is_ascii())
+}
+
 fn unquoted(c: char, at: usize) -> String {
     let c = shown(&c.to_string());
     format!("no shell reads the `{c}` at byte {at}: quote it, or run sh -c '…'")
@@ -134,10 +183,27 @@ impl fmt::Display for CommandLine {
             let is_plain = |c: char| c.is_alphanumeric() || "-_./:=,+@%".contains(c);
             if !word.is_empty() && word.chars().all(is_plain) {
                 out.write_str(word)?;
+            } else if word.chars().any(is_unprintable) {
+                write_dollar_quoted(out, word)?;
             } else {
                 write!(out, "'{}'", word.replace('\'', r"'\''"))?;
             }
         }
         Ok(())
     }
+}
+
+fn write_dollar_quoted(out: &mut fmt::Formatter<'_>, word: &str) -> fmt::Result {
+    out.write_str("$'")?;
+    for c in word.chars() {
+        match c {
+            '\n' => out.write_str(r"\n")?,
+            '\t' => out.write_str(r"\t")?,
+            '\\' | '\'' => write!(out, "\\{c}")?,
+            c if !is_unprintable(c) => write!(out, "{c}")?,
+            c if c.is_ascii() => write!(out, "\\x{:02x}", u32::from(c))?,
+            c => write!(out, "\\U{:08x}", u32::from(c))?,
+        }
+    }
+    out.write_str("'")
 }

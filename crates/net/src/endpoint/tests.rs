@@ -124,6 +124,18 @@ fn command_lines_are_split_as_a_shell_would() {
 }
 
 #[test]
+fn what_cannot_be_shown_is_quoted_with_a_dollar() {
+    check("exec:printf 'a\nb\u{1b}' x", r"exec:printf $'a\nb\x1b' x");
+    check("exec:x $'\\u4e2d\\'\\\\'", r"exec:x '中'\''\'");
+    check("exec:x '\u{202e}'", r"exec:x $'\U0000202e'");
+    refused("exec:x $'\\q'", "the \\ at byte 4 begins none of");
+    refused("exec:x $'\\xff'", "begins none of");
+    refused("exec:x $'\\x中'", "begins none of");
+    refused("exec:x $'a", "the $' at byte 2 is never closed");
+    refused("exec:x $'\\x00'", "NUL");
+}
+
+#[test]
 fn what_needs_a_shell_is_refused() {
     refused("exec:ls | wc", "no shell reads the `|` at byte 3");
     refused("exec:echo $HOME", "no shell reads the `$`");
@@ -335,6 +347,7 @@ proptest! {
     #[test]
     fn every_place_reads_back(place in places()) {
         let printed = place.to_string();
+        prop_assert!(!printed.contains(char::is_control), "{printed:?}");
         let read = printed.parse::<Endpoint>();
         prop_assert_eq!(read, Ok(Endpoint::from(place)), "{}", printed);
     }
