@@ -12,7 +12,7 @@ use crate::exit::{self, Exit};
 use crate::ui::Ui;
 use crate::verb::Verb;
 
-/// sockeye: sockets you can see
+/// Sockets you can see: serve, dial and measure over every kind of socket
 #[derive(Parser, Debug)]
 #[command(
     name = "sockeye",
@@ -66,7 +66,7 @@ pub(crate) fn command(lang: Lang) -> clap::Command {
 /// Runs the command line `args` from the first word to the exit code.
 pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
     let lang = Lang::choose(&args, |name| std::env::var(name).ok());
-    let parsed = command(lang).try_get_matches_from(args);
+    let parsed = command(lang).try_get_matches_from(without_help_verb(args));
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return answer(&error, lang).code().into(),
@@ -83,6 +83,15 @@ pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
         }
     };
     exit.code().into()
+}
+
+/// `sockeye help VERB`, which is in everybody's fingers, means `sockeye VERB --help`.
+fn without_help_verb(mut args: Vec<OsString>) -> Vec<OsString> {
+    if args.get(1).is_some_and(|word| word == "help") {
+        args.remove(1);
+        args.push("--help".into());
+    }
+    args
 }
 
 fn work(verb: Verb, context: &Context) -> anyhow::Result<Exit> {

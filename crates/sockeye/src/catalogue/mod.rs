@@ -5,6 +5,7 @@
 //! Messages of the crates below (errors) are English in both languages: they are made to be searched for.
 
 pub(crate) mod bench;
+mod exits;
 mod help;
 mod log;
 mod pages;
@@ -12,10 +13,12 @@ mod pages;
 use std::ffi::OsString;
 use std::fmt::Display;
 
+pub(crate) use exits::EXITS;
 pub(crate) use help::localize;
 pub(crate) use log::*;
 #[cfg(test)]
 pub(crate) use pages::PAGES;
+pub(crate) use pages::examples_of;
 
 /// The language of everything that people read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

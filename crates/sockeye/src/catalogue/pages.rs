@@ -1,6 +1,6 @@
 //! The help pages, one file a verb.
 
-use super::Page;
+use super::{Example, Page};
 
 mod bench;
 mod completions;
@@ -26,3 +26,11 @@ pub(super) const HEADINGS: &[(&str, &str)] = &[
     ("What to see", "显示"),
     ("What to measure", "测量什么"),
 ];
+
+/// The examples of a verb, or of the program itself.
+pub(crate) fn examples_of(verb: &str) -> &'static [Example] {
+    PAGES
+        .iter()
+        .find(|page| page.verb == verb)
+        .map_or(&[], |page| page.examples)
+}

@@ -1,7 +1,10 @@
 //! `sockeye man`: the manual pages, made from the same tree as the help.
 
-use clap::Args;
+use std::io::Write;
 
+use clap::{Args, Command};
+
+use crate::catalogue::{self as say, Lang};
 use crate::cli;
 use crate::context::Context;
 use crate::exit::{Exit, usage};
@@ -19,24 +22,58 @@ impl Man {
         let mut root = cli::command(context.lang());
         // Hands the global flags down to the verbs.
         root.build();
-        let page = match &self.verb {
-            None => root,
-            Some(verb) => named(&root, verb)?,
-        };
-        let mut roff = vec![];
-        clap_mangen::Man::new(page).render(&mut roff)?;
-        write_stdout(&roff)?;
+        let verb = self.verb.as_deref().unwrap_or_default();
+        let command = find(&root, verb)?;
+        write_stdout(&page(&command, verb, context.lang())?)?;
         Ok(Exit::Done)
     }
 }
 
-fn named(root: &clap::Command, verb: &str) -> anyhow::Result<clap::Command> {
+fn find(root: &Command, verb: &str) -> anyhow::Result<Command> {
+    if verb.is_empty() {
+        return Ok(root.clone());
+    }
     if let Some(command) = root.find_subcommand(verb) {
         return Ok(command.clone().name(format!("sockeye-{verb}")));
     }
-    let verbs: Vec<_> = root
-        .get_subcommands()
-        .map(clap::Command::get_name)
-        .collect();
+    let verbs: Vec<_> = root.get_subcommands().map(Command::get_name).collect();
     Err(usage!("no verb '{verb}'; there are: {}", verbs.join(", ")))
+}
+
+/// The page: the generator's sections where they read well, our own where they don't.
+fn page(command: &Command, verb: &str, lang: Lang) -> anyhow::Result<Vec<u8>> {
+    let man = clap_mangen::Man::new(command.clone());
+    let mut roff = vec![];
+    man.render_title(&mut roff)?;
+    man.render_name_section(&mut roff)?;
+    let usage = command.clone().render_usage().to_string();
+    let usage = usage.split_once(": ").map_or(&*usage, |(_, usage)| usage);
+    writeln!(roff, ".SH SYNOPSIS\n{}", escape(usage))?;
+    if verb.is_empty() {
+        man.render_subcommands_section(&mut roff)?;
+    }
+    man.render_options_section(&mut roff)?;
+    writeln!(roff, ".SH EXAMPLES")?;
+    for example in say::examples_of(verb) {
+        let (does, line) = (escape(example.does.get(lang)), escape(example.line));
+        writeln!(roff, ".PP\n{does}\n.RS 4\n.nf\n{line}\n.fi\n.RE")?;
+    }
+    writeln!(roff, ".SH \"EXIT STATUS\"")?;
+    for (code, text) in say::EXITS {
+        writeln!(roff, ".TP\n{code}\n{}", escape(text.get(lang)))?;
+    }
+    Ok(roff)
+}
+
+/// Text as roff takes it: a backslash or a dot at the front of a line would be a request.
+fn escape(text: &str) -> String {
+    let text = text
+        .replace('\\', "\\e")
+        .replace('-', "\\-")
+        .replace('\'', "\\(aq");
+    if text.starts_with('.') {
+        format!("\\&{text}")
+    } else {
+        text
+    }
 }

@@ -36,6 +36,12 @@ fn help_is_there_in_both_languages() {
 }
 
 #[test]
+fn help_is_a_word_too() {
+    assert_eq!(stdout(&["help", "serve"]), stdout(&["serve", "--help"]));
+    assert_eq!(stdout(&["help"]), stdout(&["--help"]));
+}
+
+#[test]
 fn the_language_comes_from_the_environment_too() {
     let chinese = |name: &str, value: &str| {
         let exit = Process::run(sockeye(&["--help"]).env(name, value));

@@ -4,7 +4,7 @@ use crate::catalogue::{Example, Page, Text};
 
 pub(super) const PAGE: Page = Page {
     verb: "",
-    about: "sockeye：看得见的套接字",
+    about: "看得见的套接字：在各种套接字上监听、连接与测量",
     args: &[
         ("lang", "界面语言（默认取自 LC_ALL、LC_MESSAGES、LANG）"),
         ("ipv4", "只用 IPv4"),
