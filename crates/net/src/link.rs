@@ -1,6 +1,7 @@
 //! What listening and connecting end in.
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use sockeye_trace::ConnId;
 
@@ -55,6 +56,14 @@ impl Link {
     pub fn conn(&self) -> ConnId {
         match self {
             Self::Bytes(link) => link.conn(),
+        }
+    }
+}
+
+impl AsFd for Link {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Bytes(link) => link.as_fd(),
         }
     }
 }

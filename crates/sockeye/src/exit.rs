@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 
 use sockeye_frame::{Blame, DecodeError, SpecError, Unencodable};
-use sockeye_net::{EndpointError, NetError, OptionError};
+use sockeye_net::{EndpointError, LinkError, NetError, OptionError};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +75,25 @@ impl fmt::Display for StdoutClosed {
 
 impl std::error::Error for StdoutClosed {}
 
+/// Something was awaited for too long.
+#[derive(Debug)]
+pub(crate) struct TimedOut(String);
+
+impl TimedOut {
+    /// No answer came.
+    pub(crate) fn answer(after: std::time::Duration) -> Self {
+        Self(format!("no answer within {after:?}"))
+    }
+}
+
+impl fmt::Display for TimedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for TimedOut {}
+
 /// A signal ended work that was not done.
 #[derive(Debug)]
 pub(crate) struct Interrupted(pub(crate) i32);
@@ -111,6 +130,9 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     if let Some(Interrupted(signal)) = cause.downcast_ref() {
         return Some(Exit::Signal(*signal));
     }
+    if cause.is::<TimedOut>() {
+        return Some(Exit::Timeout);
+    }
     if cause.is::<Usage>() {
         return Some(Exit::Usage);
     }
@@ -123,6 +145,9 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     if let Some(error) = cause.downcast_ref() {
         return Some(of_net(error));
     }
+    if let Some(error) = cause.downcast_ref() {
+        return Some(of_link(error));
+    }
     cause.downcast_ref::<io::Error>().map(of_io)
 }
 
@@ -131,6 +156,19 @@ fn of_net(error: &NetError) -> Exit {
         _ if error.is_timeout() => Exit::Timeout,
         Blame::Caller => Exit::Usage,
         Blame::Path | Blame::Peer => Exit::Network,
+    }
+}
+
+fn of_link(error: &LinkError) -> Exit {
+    match error {
+        LinkError::Frame(_) | LinkError::Unencodable(_) => Exit::Check,
+        _ if error
+            .errno()
+            .is_some_and(|errno| errno.number() == libc::ETIMEDOUT) =>
+        {
+            Exit::Timeout
+        }
+        _ => Exit::Network,
     }
 }
 

@@ -4,6 +4,7 @@ use super::{Example, Page};
 
 mod bench;
 mod completions;
+mod dial;
 mod man;
 mod root;
 mod serve;
@@ -12,6 +13,7 @@ mod serve;
 pub(crate) const PAGES: &[Page] = &[
     root::PAGE,
     serve::PAGE,
+    dial::PAGE,
     bench::PAGE,
     completions::PAGE,
     man::PAGE,
@@ -23,6 +25,7 @@ pub(super) const HEADINGS: &[(&str, &str)] = &[
     ("Options", "选项"),
     ("Everywhere", "通用选项"),
     ("Limits", "上限"),
+    ("What ends when", "何时结束"),
     ("What to see", "显示"),
     ("What to measure", "测量什么"),
 ];

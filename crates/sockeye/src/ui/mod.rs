@@ -61,6 +61,12 @@ impl Ui {
         }
     }
 
+    /// Writes a line of status to standard error. Nothing can be done when that fails.
+    pub(crate) fn say(self, what: &str) {
+        let what = paint(&escape(what), Colour::Dim, self.colour);
+        let _ = writeln!(io::stderr().lock(), "{what}");
+    }
+
     /// Writes `sockeye: …` to standard error. Nothing can be done when that fails.
     pub(crate) fn complain(self, what: &str) {
         let name = paint("sockeye:", Colour::Red, self.colour);

@@ -3,6 +3,7 @@
 
 mod bench;
 mod completions;
+mod dial;
 mod man;
 pub(crate) mod serve;
 
@@ -15,6 +16,7 @@ use crate::exit::Exit;
 #[derive(Subcommand, Debug)]
 pub(crate) enum Verb {
     Serve(Box<serve::Serve>),
+    Dial(Box<dial::Dial>),
     Bench(Box<bench::Bench>),
     Completions(completions::Completions),
     Man(man::Man),
@@ -24,6 +26,7 @@ impl Verb {
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         match self {
             Self::Serve(verb) => verb.run(context).await,
+            Self::Dial(verb) => verb.run(context).await,
             Self::Bench(verb) => verb.run(context).await,
             Self::Completions(verb) => verb.run(context),
             Self::Man(verb) => verb.run(context),

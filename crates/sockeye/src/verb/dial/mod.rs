@@ -1,0 +1,315 @@
+//! `sockeye dial`: talks to one peer.
+
+mod ask;
+mod check;
+mod converse;
+mod editor;
+mod open;
+mod pipe;
+mod printer;
+mod screen;
+mod source;
+mod text;
+
+use std::io::IsTerminal;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{ArgAction, Args};
+use sockeye_frame::Framing;
+use sockeye_net::{Endpoint, Framed, Link};
+use sockeye_trace::Closing;
+
+use crate::context::Context;
+use crate::exit::{Exit, Interrupted, Usage, usage};
+use crate::journal::Target;
+use crate::signals::{Asked, Signals};
+use crate::values::{Charset, Pause, Wait};
+use crate::words;
+use printer::{Printer, Style};
+use screen::Screen;
+use source::Source;
+use text::Typed;
+
+/// Talk to a peer: by hand on a terminal, as a pipe otherwise
+#[derive(Args, Debug)]
+pub(crate) struct Dial {
+    /// Whom to dial, then what to say: each MESSAGE is sent and its answer awaited
+    #[arg(value_name = "ENDPOINT [MESSAGE]…", required = true)]
+    words: Vec<String>,
+    /// Send one message, wait for one answer, print it on a line, go on
+    #[arg(long)]
+    ask: bool,
+    /// Each line of input is one message
+    #[arg(long)]
+    lines: bool,
+    /// All of the input is one message
+    #[arg(long, conflicts_with_all = ["lines", "ask"])]
+    whole: bool,
+    /// Send nothing and never say that nothing will come
+    #[arg(long, conflicts_with_all = ["lines", "ask", "whole"])]
+    no_stdin: bool,
+    /// Read and print bytes as hex, one message a line
+    #[arg(long)]
+    hex: bool,
+    /// How the stream is cut into messages: raw, line, u32be, … (docs/framings.md)
+    #[arg(long, value_name = "FRAMING")]
+    frame: Option<Framing>,
+    /// Encoding of typed and shown text: utf-8, gbk, big5, …
+    #[arg(long, value_name = "NAME")]
+    encoding: Option<Charset>,
+    /// Read at most so many bytes at once
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..))]
+    read_size: Option<u32>,
+
+    /// How long to wait for an answer
+    #[arg(long, value_name = "TIME", default_value = "5s", help_heading = ENDS)]
+    timeout: Wait,
+    /// How long datagrams are awaited after the last one was sent or came
+    #[arg(long, value_name = "TIME", default_value = "1s", help_heading = ENDS)]
+    wait_reply: Wait,
+    /// What the end of the input does: half-close, close, wait=2s
+    #[arg(long, value_name = "WHAT", default_value = "half-close", help_heading = ENDS)]
+    on_eof: OnEof,
+    /// This typed text is not sent: it ends the conversation
+    #[arg(long, value_name = "TEXT", help_heading = ENDS)]
+    exit_on: Option<String>,
+    /// The conversation ends after this answer
+    #[arg(long, value_name = "TEXT", help_heading = ENDS)]
+    until: Option<String>,
+    /// Pause between messages: 200ms, or a random one: 0..1s
+    #[arg(long, value_name = "TIME")]
+    pause: Option<Pause>,
+
+    /// Accept one peer instead of dialling
+    #[arg(long)]
+    listen: bool,
+    /// Only connect, and say what came of it; ENDPOINT may be a range: host:20-25
+    #[arg(long, conflicts_with = "listen")]
+    check: bool,
+    /// Options of the socket, as in an endpoint's query: -o nodelay=0
+    #[arg(short, long = "option", value_name = "NAME=VALUE", action = ArgAction::Append)]
+    option: Vec<String>,
+
+    /// Show each read and write on standard error: time, peer, size, text
+    #[arg(long, help_heading = "What to see")]
+    show: bool,
+    /// Let control characters in the peer's text through to the terminal
+    #[arg(long, help_heading = "What to see")]
+    ansi: bool,
+    /// Show the socket's options, as asked and as the kernel gave them
+    #[arg(long, help_heading = "What to see")]
+    show_socket: bool,
+    /// Write events to a file, or to an open descriptor: fd:N (docs/events.md)
+    #[arg(long, value_name = "FILE", help_heading = "What to see")]
+    events: Option<Target>,
+}
+
+const ENDS: &str = "What ends when";
+
+/// What the end of the input does to a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnEof {
+    /// The peer reads the end, and we read on until the peer has ended too.
+    HalfClose,
+    /// The connection ends.
+    Close,
+    /// The connection stays open until nothing has come for so long.
+    Wait(Duration),
+}
+
+impl FromStr for OnEof {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            None if text == "half-close" => Ok(Self::HalfClose),
+            None if text == "close" => Ok(Self::Close),
+            Some(("wait", time)) => time.parse().map(|Wait(time)| Self::Wait(time)),
+            _ => Err(format!(
+                "'{text}' is none of half-close, close, wait=TIME (wait=2s)"
+            )),
+        }
+    }
+}
+
+/// How the conversation goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Manner {
+    /// Bytes in, bytes out.
+    Pipe,
+    /// Messages as they come, both ways.
+    Free,
+    /// One message, one answer.
+    Ask,
+}
+
+/// When to send, and what ends the conversation.
+#[derive(Clone, Debug)]
+struct Rules {
+    /// An empty message cannot be seen on the wire, so no answer to it would ever come.
+    skips_empty: bool,
+    timeout: Duration,
+    /// How long silence lasts until the end, after the input has ended.
+    quiet: Option<Duration>,
+    on_eof: OnEof,
+    until: Option<Vec<u8>>,
+    pause: Option<Pause>,
+}
+
+impl Rules {
+    /// Waits between two messages.
+    async fn pause(&self) {
+        if let Some(pause) = self.pause {
+            tokio::time::sleep(rand::random_range(pause.least..=pause.most)).await;
+        }
+    }
+}
+
+impl Dial {
+    pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        if self.check {
+            return check::run(&self.words, context).await;
+        }
+        let (mut endpoint, taken) = words::first(&self.words)?
+            .ok_or_else(|| usage!("nobody to dial: write HOST:PORT, udp://HOST:PORT, unix:PATH"))?;
+        for option in &self.option {
+            let scheme = endpoint.place.scheme();
+            endpoint.settings.set(option, scheme)?;
+        }
+        let mut signals = Signals::listen()?;
+        tokio::select! {
+            biased;
+            exit = self.talk(context, &endpoint, taken) => exit,
+            asked = signals.next() => Err(Interrupted(match asked {
+                Asked::End(signal) => signal,
+                Asked::Reload => libc::SIGHUP,
+            })
+            .into()),
+        }
+    }
+
+    async fn talk(
+        &self,
+        context: &Context,
+        endpoint: &Endpoint,
+        taken: usize,
+    ) -> anyhow::Result<Exit> {
+        let texts = &self.words[taken..];
+        let framing = self.framing(endpoint)?;
+        let typed = Typed::new(self.encoding, self.hex);
+        let rest = texts
+            .iter()
+            .map(|text| typed.message(text.as_bytes()))
+            .collect::<Result<Vec<_>, _>>()?;
+        let exit_on = self
+            .exit_on
+            .as_deref()
+            .map(|text| typed.text(text))
+            .transpose()?;
+        let until = self
+            .until
+            .as_deref()
+            .map(|text| typed.text(text))
+            .transpose()?;
+
+        let by_hand = texts.is_empty() && std::io::stdin().is_terminal();
+        let opened = open::open(self, context, endpoint, by_hand).await?;
+        let mut closing = Closing::default();
+        let is_stream = matches!(opened.link, Link::Bytes(_));
+        if framing.is_some() && !is_stream {
+            return Err(usage!(
+                "{endpoint} carries messages already: --frame is for streams"
+            ));
+        }
+        let manner = self.manner(
+            !texts.is_empty(),
+            by_hand,
+            is_stream && framing.as_ref().is_none_or(Framing::is_raw),
+        );
+        if manner == Manner::Pipe {
+            let printer = self.printer(false);
+            let Link::Bytes(link) = opened.link else {
+                return Err(usage!(
+                    "{endpoint} carries messages; give them with --lines or --whole"
+                ));
+            };
+            let ended = pipe::run(link, self, printer, context, &mut closing).await;
+            return opened.report.finish(ended, closing);
+        }
+        let framing = framing.unwrap_or_else(|| {
+            if by_hand {
+                Framing::line()
+            } else {
+                Framing::raw()
+            }
+        });
+        let is_raw = is_stream && framing.is_raw();
+        let mut framed = Framed::new(opened.link, &framing);
+        if let Some(size) = self.read_size {
+            framed = framed.with_read_size(size as usize);
+        }
+        let mut printer = self.printer(manner == Manner::Ask || by_hand || !is_raw);
+        let mut source = if !texts.is_empty() {
+            Source::given(rest)
+        } else if by_hand && std::io::stdout().is_terminal() {
+            let editor = editor::Editor::start(context)?;
+            printer.print_above(editor.printer(), opened.report.peer());
+            Source::editor(editor, typed, exit_on)
+        } else {
+            Source::stdin(self.whole, self.no_stdin, typed, exit_on).await?
+        };
+        let rules = Rules {
+            skips_empty: is_raw,
+            timeout: self.timeout.0,
+            quiet: (!is_stream).then_some(self.wait_reply.0),
+            on_eof: self.on_eof,
+            until,
+            pause: self.pause,
+        };
+        let mut screen = Screen::new(printer, &rules, context);
+        let ended = match manner {
+            Manner::Ask => ask::run(framed, &mut source, &mut screen, &rules, &mut closing).await,
+            _ => converse::run(framed, &mut source, &mut screen, &rules, &mut closing).await,
+        };
+        let shown = screen.finish();
+        opened.report.finish(ended.and(shown), closing)
+    }
+
+    /// The framing that was asked for; a flag beats the endpoint.
+    fn framing(&self, endpoint: &Endpoint) -> anyhow::Result<Option<Framing>> {
+        match (&self.frame, endpoint.settings.framing()) {
+            (Some(flag), Some(query)) if flag != query => Err(Usage(format!(
+                "--frame {flag} and ?frame={query} contradict each other; write one of them"
+            ))
+            .into()),
+            (Some(framing), _) | (None, Some(framing)) => Ok(Some(framing.clone())),
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn manner(&self, has_texts: bool, by_hand: bool, is_raw_stream: bool) -> Manner {
+        if self.ask || has_texts {
+            return Manner::Ask;
+        }
+        let messages = by_hand || self.lines || self.whole || self.hex || !is_raw_stream;
+        if messages { Manner::Free } else { Manner::Pipe }
+    }
+
+    fn printer(&self, a_line_each: bool) -> Printer {
+        let terminal = std::io::stdout().is_terminal();
+        let style = match (self.hex, self.encoding) {
+            (true, _) => Style::Hex,
+            (false, Some(charset)) => Style::Text {
+                charset,
+                ansi: self.ansi || !terminal,
+            },
+            (false, None) if terminal => Style::Text {
+                charset: Charset::default(),
+                ansi: self.ansi,
+            },
+            (false, None) => Style::Exact,
+        };
+        Printer::new(style, a_line_each)
+    }
+}

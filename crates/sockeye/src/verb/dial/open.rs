@@ -1,0 +1,163 @@
+//! The peer: dialled or accepted, and what is told of it.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use sockeye_net::{Endpoint, Link, Listener, Moment, describe_asked};
+use sockeye_trace::{Closing, ConnId, Event, Kind, Recorder};
+
+use super::Dial;
+use crate::catalogue as say;
+use crate::context::Context;
+use crate::exit::{Exit, usage};
+use crate::journal::{Journal, View};
+
+/// An open link, and who tells of it.
+pub(super) struct Opened {
+    pub(super) link: Link,
+    pub(super) report: Report,
+}
+
+/// Tells how the connection went.
+pub(super) struct Report {
+    journal: Journal,
+    recorder: Recorder,
+    conn: ConnId,
+    peer: String,
+}
+
+/// Dials, or waits for one peer.
+pub(super) async fn open(
+    dial: &Dial,
+    context: &Context,
+    endpoint: &Endpoint,
+    by_hand: bool,
+) -> anyhow::Result<Opened> {
+    let recorder = &context.net.recorder;
+    let tells = dial.show || dial.listen || dial.show_socket || context.global.verbose > 0;
+    let view = View {
+        log: tells && !context.global.quiet,
+        json: dial.events.clone(),
+        show: dial.show,
+        ansi: dial.ansi,
+        verbose: context.global.verbose > 0,
+        encoding: dial.encoding.unwrap_or_default().0,
+    };
+    let journal = Journal::start(recorder, context.ui, view)?;
+    let link = if dial.listen {
+        accept_one(context, endpoint, &journal).await
+    } else {
+        Ok(sockeye_net::connect(&context.net, endpoint).await?)
+    };
+    let link = match link {
+        Ok(link) => link,
+        Err(error) => {
+            journal.finish();
+            return Err(error);
+        }
+    };
+    let (peer, local) = (link.peer_name().to_string(), link.local().to_string());
+    let (kind, moment) = if dial.listen {
+        (Kind::Accepted, Moment::Accepted)
+    } else {
+        (Kind::Connected, Moment::Dial)
+    };
+    let event = Event::new(kind, link.conn(), recorder.now());
+    recorder.record(event, format!("{peer}\n{local}").as_bytes());
+    if dial.show_socket {
+        let report = describe_asked(&link, &endpoint.settings, endpoint.place.scheme(), moment)?;
+        journal.say(
+            "socket",
+            |line| {
+                line.put("endpoint", &peer);
+            },
+            Some(format!("\n{report}")),
+        );
+    }
+    if by_hand && !tells && !context.global.quiet {
+        // At once, and not when the journal gets to it: the prompt comes next.
+        context
+            .ui
+            .say(&say::TALKING.fill(context.lang(), &[("peer", &peer), ("local", &local)]));
+    }
+    let report = Report {
+        journal,
+        recorder: recorder.clone(),
+        conn: link.conn(),
+        peer,
+    };
+    Ok(Opened { link, report })
+}
+
+impl Report {
+    /// The other end, as an endpoint.
+    pub(super) fn peer(&self) -> &str {
+        &self.peer
+    }
+
+    /// Tells that the conversation is over, and what it came to.
+    pub(super) fn finish(
+        self,
+        ended: anyhow::Result<()>,
+        mut closing: Closing,
+    ) -> anyhow::Result<Exit> {
+        if let Err(error) = &ended {
+            closing.reason = format!("{error:#}");
+        }
+        let event = Event::new(Kind::Closed, self.conn, self.recorder.now());
+        self.recorder.record(event, &closing.to_payload());
+        self.journal.finish();
+        ended.map(|()| Exit::Done)
+    }
+}
+
+async fn accept_one(
+    context: &Context,
+    endpoint: &Endpoint,
+    journal: &Journal,
+) -> anyhow::Result<Link> {
+    let listeners = sockeye_net::listen(&context.net, endpoint).await?;
+    for listener in &listeners {
+        let local = listener.local()?.to_string();
+        let asked = endpoint.to_string();
+        let text = say::LISTENING.fill(
+            context.lang(),
+            &[("endpoint", &local), ("service", &"dial")],
+        );
+        journal.say(
+            "listening",
+            |line| {
+                line.put("service", "dial")
+                    .put("endpoint", &local)
+                    .put("asked", &asked);
+            },
+            Some(text),
+        );
+    }
+    let mut listeners: Vec<_> = listeners.into_iter().map(Some).collect();
+    poll_fn(|cx| {
+        for slot in &mut listeners {
+            let polled = match slot {
+                Some(Listener::Stream(listener)) => listener.poll_accept(cx).map_ok(Link::Bytes),
+                Some(Listener::Ready(_)) => match slot.take() {
+                    Some(Listener::Ready(link)) => Poll::Ready(Ok(link)),
+                    _ => Poll::Pending,
+                },
+                _ => continue,
+            };
+            if let Poll::Ready(link) = polled {
+                return Poll::Ready(link.map_err(Into::into));
+            }
+        }
+        if listeners
+            .iter()
+            .any(|slot| matches!(slot, Some(Listener::Datagram(_))))
+        {
+            return Poll::Ready(Err(usage!(
+                "{endpoint} has no connections to accept: `serve print` shows what comes"
+            )));
+        }
+        Poll::Pending
+    })
+    .await
+}
