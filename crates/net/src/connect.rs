@@ -11,16 +11,18 @@ use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio::time::{Instant, timeout_at};
 
 use crate::context::Net;
+use crate::datagram::dial;
 use crate::endpoint::{Endpoint, Host, HostPort, Place, UnixKind, UnixName};
 use crate::errno::Errno;
 use crate::error::{NetError, Operation};
 use crate::eyeballs::{Attempt, interleave, race};
 use crate::link::Link;
+use crate::listen::unix as unix_names;
 use crate::name::Name;
 use crate::options::{BindAddress, Moment, OptionKey, Proxy, Settings};
 use crate::stream::{ByteLink, Raw};
 use crate::via::{self, Tunnel};
-use crate::{exec, fd, resolve, stdio};
+use crate::{exec, fd, resolve, seqpacket, stdio};
 
 /// How long connecting may take unless `connect-timeout=` says otherwise. The kernel alone would try
 /// for two minutes (`tcp_syn_retries`, tcp(7)).
@@ -61,9 +63,18 @@ pub async fn connect(net: &Net, endpoint: &Endpoint) -> Result<Link, NetError> {
         Place::Stdio => stdio::open(net, endpoint).map(Link::Bytes),
         Place::Exec(line) => exec::open(net, line).map(Link::Bytes),
         Place::Fd(number) => fd::connect(net, endpoint, *number),
-        Place::Udp(_) | Place::Ip(_) | Place::Unix { .. } => {
-            Err(NetError::unfit(endpoint, "it carries messages"))
-        }
+        Place::Udp(to) => dial::udp(net, endpoint, to).await.map(Link::Messages),
+        Place::Ip(to) => dial::raw(net, endpoint, to).await.map(Link::Messages),
+        Place::Unix {
+            kind: UnixKind::Datagram,
+            name,
+        } => dial::unix(net, endpoint, name).map(Link::Messages),
+        Place::Unix {
+            kind: UnixKind::Seqpacket,
+            name,
+        } => seqpacket::connect(net, endpoint, name)
+            .await
+            .map(Link::Messages),
     }
 }
 
@@ -100,6 +111,22 @@ pub(crate) async fn tcp(
     to: &HostPort,
     limit: Limit,
 ) -> Result<TcpStream, NetError> {
+    let (from, addresses) = targets(net, endpoint, to, limit).await?;
+    let order = interleave(addresses);
+    let raced = race(order, limit.until, |address| {
+        attempt(endpoint, from, address)
+    })
+    .await;
+    raced.map_err(|failed| unreached(endpoint, limit, failed))
+}
+
+/// Where a connection starts, and the addresses that it may go to from there; never none.
+pub(crate) async fn targets(
+    net: &Net,
+    endpoint: &Endpoint,
+    to: &HostPort,
+    limit: Limit,
+) -> Result<(Source, Vec<SocketAddr>), NetError> {
     if to.host == Host::Any {
         return Err(NetError::unfit(
             endpoint,
@@ -116,12 +143,7 @@ pub(crate) async fn tcp(
             "`bind` names an address of the other family",
         ));
     }
-    let order = interleave(addresses);
-    let raced = race(order, limit.until, |address| {
-        attempt(endpoint, from, address)
-    })
-    .await;
-    raced.map_err(|failed| unreached(endpoint, limit, failed))
+    Ok((from, addresses))
 }
 
 /// Why one address did not work.
@@ -163,7 +185,7 @@ fn unreached(
 
 /// Where a connection starts: `bind=`.
 #[derive(Clone, Copy, Debug)]
-enum Source {
+pub(crate) enum Source {
     /// Wherever the kernel likes.
     Unbound,
     /// At this port of any address.
@@ -191,7 +213,7 @@ impl Source {
         }
     }
 
-    fn address(self, to: SocketAddr) -> Option<SocketAddr> {
+    pub(crate) fn address(self, to: SocketAddr) -> Option<SocketAddr> {
         let any: IpAddr = match to {
             SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
             SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
@@ -238,7 +260,11 @@ async fn attempt(endpoint: &Endpoint, from: Source, to: SocketAddr) -> Result<Tc
 }
 
 /// Sets the options that are due.
-fn apply(endpoint: &Endpoint, socket: impl AsFd, moment: Moment) -> Result<(), NetError> {
+pub(crate) fn apply(
+    endpoint: &Endpoint,
+    socket: impl AsFd,
+    moment: Moment,
+) -> Result<(), NetError> {
     let applied = endpoint
         .settings
         .apply(socket, endpoint.place.scheme(), moment);
@@ -247,33 +273,43 @@ fn apply(endpoint: &Endpoint, socket: impl AsFd, moment: Moment) -> Result<(), N
 
 async fn unix(net: &Net, endpoint: &Endpoint, name: &UnixName) -> Result<ByteLink, NetError> {
     let failed = |error: io::Error| NetError::system(Operation::Connect, endpoint, error);
-    let limit = Limit::of(&endpoint.settings);
-    let address = name.address().map_err(failed)?;
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(failed)?;
+    let socket = unix_names::fresh(UnixKind::Stream).map_err(failed)?;
     apply(endpoint, &socket, Moment::Dial)?;
     if let Some(BindAddress::Unix(own)) = endpoint.settings.bind() {
         own.address()
             .and_then(|own| Ok(rustix::net::bind(&socket, &own)?))
             .map_err(|error| NetError::system(Operation::Bind, endpoint, error))?;
     }
-    socket.set_nonblocking(true).map_err(failed)?;
-    let socket = match rustix::net::connect(&socket, &address) {
-        Ok(()) => socket,
-        // The listener's queue is full, and a Unix socket cannot be waited for: a thread does.
-        Err(rustix::io::Errno::AGAIN) => wait_for_room(socket, SocketAddrAny::from(address), limit)
-            .await
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::WouldBlock => limit.error(endpoint),
-                _ => failed(error),
-            })?,
-        Err(error) => return Err(failed(error.into())),
-    };
+    let socket = reach_unix(endpoint, name, socket).await?;
     let stream = UnixStream::from_std(socket.into()).map_err(failed)?;
     let peer = Name::Unix {
         kind: UnixKind::Stream,
         name: Some(name.clone()),
     };
     Ok(ByteLink::new(Raw::Unix(stream), peer, &net.recorder))
+}
+
+/// Connects a Unix socket that has a listener at the other end.
+pub(crate) async fn reach_unix(
+    endpoint: &Endpoint,
+    name: &UnixName,
+    socket: Socket,
+) -> Result<Socket, NetError> {
+    let failed = |error: io::Error| NetError::system(Operation::Connect, endpoint, error);
+    let limit = Limit::of(&endpoint.settings);
+    let address = name.address().map_err(failed)?;
+    socket.set_nonblocking(true).map_err(failed)?;
+    match rustix::net::connect(&socket, &address) {
+        Ok(()) => Ok(socket),
+        // The listener's queue is full, and a Unix socket cannot be waited for: a thread does.
+        Err(rustix::io::Errno::AGAIN) => wait_for_room(socket, SocketAddrAny::from(address), limit)
+            .await
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::WouldBlock => limit.error(endpoint),
+                _ => failed(error),
+            }),
+        Err(error) => Err(failed(error.into())),
+    }
 }
 
 /// Connects on a blocking thread, which `SO_SNDTIMEO` bounds (unix(7), socket(7)).

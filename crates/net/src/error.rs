@@ -255,6 +255,10 @@ impl NetError {
         let number = self.errno()?.number();
         match self {
             Self::System {
+                operation: Operation::Open,
+                ..
+            } if number == libc::EPERM => Some("raw sockets need the privilege CAP_NET_RAW"),
+            Self::System {
                 operation: Operation::Bind | Operation::Listen,
                 ..
             } => match number {

@@ -7,7 +7,9 @@ use sockeye_trace::ConnId;
 
 use crate::datagram;
 use crate::listen::StreamListener;
+use crate::message::MessageLink;
 use crate::name::{Name, Peer};
+use crate::seqpacket::SeqpacketListener;
 use crate::stream::ByteLink;
 
 /// An open connection.
@@ -16,6 +18,8 @@ use crate::stream::ByteLink;
 pub enum Link {
     /// Ordered bytes; a framing makes messages of them.
     Bytes(ByteLink),
+    /// Whole messages.
+    Messages(MessageLink),
 }
 
 /// Where peers come from.
@@ -24,6 +28,8 @@ pub enum Link {
 pub enum Listener {
     /// Accepts byte links.
     Stream(StreamListener),
+    /// Accepts links of sequenced packets.
+    Seqpacket(SeqpacketListener),
     /// Takes the datagrams of every peer.
     Datagram(datagram::Socket),
     /// Has its one peer already: stdio, a program, a connected socket.
@@ -35,6 +41,7 @@ impl Link {
     pub fn peer_name(&self) -> &Name {
         match self {
             Self::Bytes(link) => link.peer_name(),
+            Self::Messages(link) => link.peer_name(),
         }
     }
 
@@ -42,6 +49,7 @@ impl Link {
     pub fn peer(&self) -> Peer {
         match self {
             Self::Bytes(link) => link.peer(),
+            Self::Messages(link) => link.peer(),
         }
     }
 
@@ -49,6 +57,7 @@ impl Link {
     pub fn local(&self) -> Name {
         match self {
             Self::Bytes(link) => link.local(),
+            Self::Messages(link) => link.local().clone(),
         }
     }
 
@@ -56,6 +65,7 @@ impl Link {
     pub fn conn(&self) -> ConnId {
         match self {
             Self::Bytes(link) => link.conn(),
+            Self::Messages(link) => link.conn(),
         }
     }
 }
@@ -73,7 +83,8 @@ impl Listener {
     pub fn local(&self) -> io::Result<Name> {
         match self {
             Self::Stream(listener) => Ok(listener.local().clone()),
-            Self::Datagram(socket) => Err(io::Error::other(format!("{:?}", socket.local()))),
+            Self::Seqpacket(listener) => Ok(listener.local().clone()),
+            Self::Datagram(socket) => Ok(socket.local().clone()),
             Self::Ready(link) => Ok(link.local()),
         }
     }

@@ -11,9 +11,12 @@ use rustix::net::SendFlags;
 use sockeye_trace::{ConnId, Event, Kind, Recorder, Time};
 use tokio::io::unix::AsyncFd;
 
-use crate::datagram::Address;
 use crate::datagram::mmsg;
+use crate::datagram::{Address, SocketKind};
+use crate::endpoint::UnixKind;
+use crate::name::{Name, Peer};
 use crate::readiness::watch;
+use crate::unix_lock::Claim;
 
 /// One message that arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,10 +73,12 @@ struct Carrier {
     conn: ConnId,
     /// Where messages go to on a socket that is not connected, because many may answer.
     to: Option<Address>,
-    peer: Address,
-    local: Address,
+    peer: Name,
+    local: Name,
     /// Whether the peer can end the conversation (`SOCK_SEQPACKET`).
     has_end: bool,
+    /// Of a Unix socket with a file that we made.
+    _claim: Option<Claim>,
 }
 
 impl MessageLink {
@@ -83,7 +88,18 @@ impl MessageLink {
     /// When the kernel does not know its names, or refuses to watch it.
     pub fn new(socket: socket2::Socket, recorder: &Recorder) -> io::Result<Self> {
         let peer = Address::from(&socket.peer_addr()?);
-        Self::build(socket, peer, None, recorder)
+        Self::build(socket, &peer, None, None, recorder)
+    }
+
+    /// The same where the kernel need not be asked who the peer is (it doesn't know of raw sockets),
+    /// or where the socket has a file of ours, which goes with the link.
+    pub(crate) fn connected(
+        socket: socket2::Socket,
+        peer: &Address,
+        claim: Option<Claim>,
+        recorder: &Recorder,
+    ) -> io::Result<Self> {
+        Self::build(socket, peer, None, claim, recorder)
     }
 
     /// A link over a socket that is not connected: messages go to `group`, a multicast or
@@ -96,13 +112,14 @@ impl MessageLink {
         group: Address,
         recorder: &Recorder,
     ) -> io::Result<Self> {
-        Self::build(socket, group, Some(group), recorder)
+        Self::build(socket, &group, Some(group), None, recorder)
     }
 
     fn build(
         socket: socket2::Socket,
-        peer: Address,
+        peer: &Address,
         to: Option<Address>,
+        claim: Option<Claim>,
         recorder: &Recorder,
     ) -> io::Result<Self> {
         let has_end = socket.r#type()? == socket2::Type::SEQPACKET;
@@ -110,20 +127,29 @@ impl MessageLink {
             // With credentials beside every message, an empty one differs from the end, unix(7).
             rustix::net::sockopt::set_socket_passcred(&socket, true)?;
         }
-        let local = Address::from(&socket.local_addr()?);
-        if local.inet().is_some() {
+        let address = Address::from(&socket.local_addr()?);
+        if address.inet().is_some() {
             // The runtime wakes nobody for a pending error alone, and an ICMP error is one.
             let fd = socket.as_fd();
             mmsg::set_option(fd, libc::SOL_SOCKET, libc::SO_SELECT_ERR_QUEUE, 1)?;
         }
-        let conn = recorder.next_conn();
+        let name_of = |address: &Address| -> io::Result<Name> {
+            Ok(match (has_end, address.unix()) {
+                (true, name) => Name::Unix {
+                    kind: UnixKind::Seqpacket,
+                    name,
+                },
+                _ => SocketKind::of(&socket)?.name_of(address),
+            })
+        };
         let carrier = Carrier {
-            io: watch(socket)?,
-            conn,
+            conn: recorder.next_conn(),
             to,
-            peer,
-            local,
+            peer: name_of(peer)?,
+            local: name_of(&address)?,
             has_end,
+            io: watch(socket)?,
+            _claim: claim,
         };
         let socket = Arc::new(carrier);
         let (recorder, messages, bytes) = (recorder.clone(), 0, 0);
@@ -145,12 +171,22 @@ impl MessageLink {
     }
 
     /// The other end.
-    pub fn peer(&self) -> &Address {
-        &self.receiver.socket.peer
+    pub fn peer_name(&self) -> &Name {
+        self.receiver.peer_name()
+    }
+
+    /// The other end, with its process and user where the kernel knows them.
+    pub fn peer(&self) -> Peer {
+        let name = self.peer_name().clone();
+        if self.receiver.socket.has_end {
+            Peer::with_credentials(name, self)
+        } else {
+            name.into()
+        }
     }
 
     /// Our end.
-    pub fn local(&self) -> &Address {
+    pub fn local(&self) -> &Name {
         &self.receiver.socket.local
     }
 
@@ -161,12 +197,12 @@ impl MessageLink {
 
     /// Messages received so far, and their bytes.
     pub fn received(&self) -> (u64, u64) {
-        (self.receiver.messages, self.receiver.bytes)
+        self.receiver.received()
     }
 
     /// Messages sent so far, and their bytes.
     pub fn sent(&self) -> (u64, u64) {
-        (self.sender.messages, self.sender.bytes)
+        self.sender.sent()
     }
 
     /// Takes the next message into `buf`, cut to its length; `None` after the last one.
@@ -226,6 +262,16 @@ impl AsFd for MessageLink {
 }
 
 impl MessageReceiver {
+    /// Messages received so far, and their bytes.
+    pub fn received(&self) -> (u64, u64) {
+        (self.messages, self.bytes)
+    }
+
+    /// The other end.
+    pub fn peer_name(&self) -> &Name {
+        &self.socket.peer
+    }
+
     /// The number of this link in every event.
     pub fn conn(&self) -> ConnId {
         self.socket.conn
@@ -323,6 +369,11 @@ impl MessageReceiver {
 }
 
 impl MessageSender {
+    /// Messages sent so far, and their bytes.
+    pub fn sent(&self) -> (u64, u64) {
+        (self.messages, self.bytes)
+    }
+
     /// The number of this link in every event.
     pub fn conn(&self) -> ConnId {
         self.socket.conn

@@ -5,7 +5,9 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use crate::endpoint::UnixName;
 
 /// The longest name a socket of our families has: `sockaddr_un`, unix(7).
 pub(super) const NAME_BYTES: usize = size_of::<libc::sockaddr_un>();
@@ -95,6 +97,17 @@ impl Address {
 
     fn unix_name(&self) -> Option<&[u8]> {
         (self.family()? == libc::AF_UNIX).then(|| self.as_bytes().get(2..))?
+    }
+
+    /// The name of a Unix socket, if it has one.
+    pub fn unix(&self) -> Option<UnixName> {
+        let path = || {
+            self.unix_path()
+                .map(|path| UnixName::Path(PathBuf::from(path)))
+        };
+        self.unix_abstract()
+            .map(|name| UnixName::Abstract(name.into()))
+            .or_else(path)
     }
 
     /// Whether an answer can be sent there.

@@ -116,7 +116,7 @@ impl Guard {
         let is_udp = matches!(kind, SocketKind::Udp4 | SocketKind::Udp6);
         let port = socket
             .local()
-            .inet()
+            .socket_addr()
             .map(|inet| inet.port())
             .filter(|_| is_udp);
         let mark = port.map(Mark::take).transpose()?.flatten();
@@ -141,7 +141,7 @@ impl Guard {
                 Err(Refusal::Unnamed)
             };
         };
-        if self.kind == SocketKind::Raw {
+        if matches!(self.kind, SocketKind::Raw(_)) {
             return if is_of_this_host(inet) {
                 Err(Refusal::OurHost)
             } else {

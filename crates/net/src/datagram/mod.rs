@@ -8,8 +8,10 @@
 mod address;
 mod batch;
 mod control;
+pub(crate) mod dial;
 mod gro;
 mod guard;
+pub(crate) mod listen;
 pub(crate) mod mmsg;
 mod sessions;
 mod socket;

@@ -9,7 +9,8 @@ use sockeye_trace::{Closing, ConnId, Event, Kind, Recorder, Time};
 use super::address::Address;
 use super::batch::{Datagram, Route, SendBatch, Tag};
 use super::guard::{Account, Guard, GuardLimits, Refusal};
-use super::socket::Socket;
+use super::socket::{Socket, SocketKind};
+use crate::name::Name;
 
 /// How many sessions one socket keeps, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +52,8 @@ pub struct Sessions<T> {
     limits: SessionLimits,
     guard: Guard,
     recorder: Recorder,
-    local: Address,
+    kind: SocketKind,
+    local: Name,
 }
 
 /// No session: the end of the list.
@@ -190,7 +192,8 @@ impl<T> Sessions<T> {
             },
             guard: Guard::new(socket, guard)?,
             recorder: socket.recorder().clone(),
-            local: *socket.local(),
+            kind: socket.kind(),
+            local: socket.local().clone(),
         })
     }
 
@@ -287,7 +290,8 @@ impl<T> Sessions<T> {
             last_used: now,
         };
         if self.recorder.is_on() {
-            let names = format!("{}\n{}", datagram.peer, self.local);
+            let peer = self.kind.name_of(datagram.peer);
+            let names = format!("{peer}\n{}", self.local_for(datagram));
             self.recorder.record(
                 Event::new(Kind::SessionOpened, ledger.conn, now),
                 names.as_bytes(),
@@ -307,6 +311,14 @@ impl<T> Sessions<T> {
         self.index.insert(*datagram.peer, at);
         self.link(at);
         at
+    }
+
+    /// The name of ours that the peer asked.
+    fn local_for(&self, datagram: &Datagram<'_>) -> Name {
+        match (datagram.local, self.local.socket_addr()) {
+            (Some(ip), Some(bound)) => Name::udp((ip, bound.port()).into()),
+            _ => self.local.clone(),
+        }
     }
 
     fn remove(&mut self, at: u32, now: Time, reason: String) -> T {

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
@@ -14,7 +14,10 @@ use super::address::Address;
 use super::batch::{INET_SLOT, RecvBatch, SendBatch};
 use super::gro::Gro;
 use super::mmsg;
+use crate::endpoint::{RawProtocol, UnixKind};
+use crate::name::Name;
 use crate::readiness::watch;
+use crate::unix_lock::Claim;
 
 /// Unix datagrams are as large as the sender's buffer allows (`net.core.wmem_default`, 208 KiB), so
 /// their slots are larger and fewer.
@@ -28,7 +31,7 @@ const UNIX_SLOT: usize = 1 << 18;
 pub struct Socket {
     io: AsyncFd<socket2::Socket>,
     recorder: Recorder,
-    local: Address,
+    local: Name,
     kind: SocketKind,
     /// Where peers can ask several of our addresses, each datagram tells which it asked.
     hears_local: bool,
@@ -36,6 +39,9 @@ pub struct Socket {
     gro: Mutex<Gro>,
     /// Datagrams of at most this size are glued together for sending; 0 where that never works.
     glue_below: AtomicUsize,
+    dropped: AtomicU64,
+    /// Of a Unix socket with a file that we made.
+    claim: Option<Claim>,
 }
 
 /// What a datagram socket speaks.
@@ -47,18 +53,33 @@ pub enum SocketKind {
     Udp6,
     /// A Unix datagram socket.
     Unix,
-    /// IP itself.
-    Raw,
+    /// IP itself, carrying this protocol.
+    Raw(RawProtocol),
 }
 
 impl SocketKind {
-    fn of(socket: &socket2::Socket) -> io::Result<Self> {
+    pub(crate) fn of(socket: &socket2::Socket) -> io::Result<Self> {
         Ok(match (socket.domain()?, socket.r#type()?) {
-            (_, socket2::Type::RAW) => Self::Raw,
+            (_, socket2::Type::RAW) => {
+                let protocol = socket.protocol()?.map_or(0, i32::from);
+                Self::Raw(RawProtocol(protocol as u8))
+            }
             (socket2::Domain::UNIX, _) => Self::Unix,
             (socket2::Domain::IPV6, _) => Self::Udp6,
             _ => Self::Udp4,
         })
+    }
+
+    /// The name that an address has on such a socket.
+    pub fn name_of(self, address: &Address) -> Name {
+        match (self, address.inet()) {
+            (Self::Raw(protocol), Some(address)) => Name::Ip { address, protocol },
+            (_, Some(address)) => Name::udp(address),
+            (_, None) => Name::Unix {
+                kind: UnixKind::Datagram,
+                name: address.unix(),
+            },
+        }
     }
 }
 
@@ -69,9 +90,9 @@ impl Socket {
     /// When the kernel refuses to say what it is, or to watch it.
     pub fn new(socket: socket2::Socket, recorder: Recorder) -> io::Result<Self> {
         let kind = SocketKind::of(&socket)?;
-        let local = Address::from(&socket.local_addr()?);
+        let address = Address::from(&socket.local_addr()?);
         let is_udp = matches!(kind, SocketKind::Udp4 | SocketKind::Udp6);
-        let any = local
+        let any = address
             .raw_inet()
             .is_some_and(|inet| inet.ip().to_canonical().is_unspecified());
         let hears_local = is_udp && any;
@@ -85,12 +106,14 @@ impl Socket {
         Ok(Self {
             io: watch(socket)?,
             recorder,
-            local,
+            local: kind.name_of(&address),
             kind,
             hears_local,
             read_limit: usize::MAX,
             gro: Mutex::new(if is_udp { Gro::new() } else { Gro::Never }),
             glue_below: AtomicUsize::new(if is_udp { INET_SLOT } else { 0 }),
+            dropped: AtomicU64::new(0),
+            claim: None,
         })
     }
 
@@ -101,8 +124,20 @@ impl Socket {
         self
     }
 
+    /// Keeps the right to the socket's file as long as the socket.
+    #[must_use]
+    pub(crate) fn with_claim(mut self, claim: Option<Claim>) -> Self {
+        self.claim = claim;
+        self
+    }
+
+    /// Datagrams that could not be sent and are lost.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
     /// Our own name.
-    pub fn local(&self) -> &Address {
+    pub fn local(&self) -> &Name {
         &self.local
     }
 
@@ -250,7 +285,8 @@ impl Socket {
         if run.message.from.is_some() && is_about_source(errno) {
             return batch.forget_source();
         }
-        let reason = io::Error::from(errno).to_string();
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+        let reason = crate::errno::Errno::from(errno).to_string();
         for (tag, bytes) in batch.advance(1) {
             let event = Event::new(Kind::Dropped, tag.conn, self.recorder.now())
                 .with_offset(tag.offset)
@@ -344,7 +380,7 @@ mod tests {
     async fn every_datagram_comes_back_as_it_was_the_empty_one_too() {
         for place in ["127.0.0.1:0", "[::1]:0", "0.0.0.0:0", "[::]:0"] {
             let socket = bound(place);
-            let port = socket.local().inet().unwrap().port();
+            let port = socket.local().socket_addr().unwrap().port();
             let host = if place.contains("[::1]") {
                 "::1"
             } else {

@@ -11,6 +11,7 @@ use sockeye_trace::ConnId;
 use super::{Arrival, LinkError};
 use crate::errno::Errno;
 use crate::half::ReadHalf;
+use crate::message::MessageReceiver;
 use crate::name::Name;
 
 /// What one read takes at most.
@@ -39,8 +40,13 @@ pub struct Incoming {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "byte links are the rule, and a pointer more would cost them"
+)]
 enum Source {
     Bytes { half: ReadHalf, decoder: Decoder },
+    Messages(MessageReceiver),
 }
 
 /// What lies at the front of the buffer.
@@ -48,15 +54,23 @@ enum Found {
     Step(Step),
     Unterminated(Range<usize>),
     Oversized(DecodeError),
+    /// A message by itself, and its length before it was cut.
+    Whole(usize),
 }
 
 impl Incoming {
     pub(super) fn over_bytes(half: ReadHalf, framing: &Framing) -> Self {
+        let decoder = framing.decoder();
+        Self::new(Source::Bytes { half, decoder })
+    }
+
+    pub(super) fn over_messages(receiver: MessageReceiver) -> Self {
+        Self::new(Source::Messages(receiver))
+    }
+
+    fn new(source: Source) -> Self {
         Self {
-            source: Source::Bytes {
-                half,
-                decoder: framing.decoder(),
-            },
+            source,
             buf: vec![],
             at: 0,
             lent: 0,
@@ -76,6 +90,7 @@ impl Incoming {
     pub fn peer_name(&self) -> &Name {
         match &self.source {
             Source::Bytes { half, .. } => half.peer_name(),
+            Source::Messages(receiver) => receiver.peer_name(),
         }
     }
 
@@ -83,6 +98,7 @@ impl Incoming {
     pub fn conn(&self) -> ConnId {
         match &self.source {
             Source::Bytes { half, .. } => half.conn(),
+            Source::Messages(receiver) => receiver.conn(),
         }
     }
 
@@ -90,6 +106,7 @@ impl Incoming {
     pub fn bytes(&self) -> u64 {
         match &self.source {
             Source::Bytes { half, .. } => half.read_bytes(),
+            Source::Messages(receiver) => receiver.received().1,
         }
     }
 
@@ -124,7 +141,10 @@ impl Incoming {
     fn poll_found(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Found>, LinkError>> {
         self.at += std::mem::take(&mut self.lent);
         loop {
-            let Source::Bytes { half, decoder } = &mut self.source;
+            let (half, decoder) = match &mut self.source {
+                Source::Bytes { half, decoder } => (half, decoder),
+                Source::Messages(_) => return self.poll_message(cx),
+            };
             if self.at < self.buf.len() {
                 match decoder.decode(&self.buf[self.at..]) {
                     Ok(Step::NeedMore { .. }) => {}
@@ -170,6 +190,35 @@ impl Incoming {
         }
     }
 
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Found>, LinkError>> {
+        let Source::Messages(receiver) = &mut self.source else {
+            unreachable!("asked only of messages");
+        };
+        self.buf.clear();
+        self.at = 0;
+        let (read_size, buf) = (self.read_size, &mut self.buf);
+        let received = LENT.with_borrow_mut(|lent| {
+            let received = receiver.poll_recv(cx, &mut lent[..read_size]);
+            if let Poll::Ready(Ok(Some(message))) = received {
+                buf.extend_from_slice(&lent[..message.len]);
+            }
+            received
+        });
+        match received {
+            Poll::Pending => {
+                self.release();
+                Poll::Pending
+            }
+            Poll::Ready(Ok(None)) => Poll::Ready(Ok(None)),
+            Poll::Ready(Ok(Some(message))) => {
+                self.lent = message.len;
+                self.messages += 1;
+                Poll::Ready(Ok(Some(Found::Whole(message.full_len))))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(LinkError::Read(Errno::of(&error)))),
+        }
+    }
+
     /// Gives the buffer back if nothing is in it.
     fn release(&mut self) {
         if self.at == self.buf.len() {
@@ -182,7 +231,9 @@ impl Incoming {
         if self.finished {
             return Ok(None);
         }
-        let Source::Bytes { decoder, .. } = &mut self.source;
+        let Source::Bytes { decoder, .. } = &mut self.source else {
+            return Ok(None);
+        };
         let found = match decoder.finish(&self.buf[self.at..])? {
             Finish::Clean => None,
             Finish::Unterminated { payload } => {
@@ -196,9 +247,13 @@ impl Incoming {
     }
 
     fn lend(&self, found: Found) -> Arrival<'_> {
-        let Source::Bytes { decoder, .. } = &self.source;
         let src = &self.buf[self.at..];
         match found {
+            Found::Whole(full_len) if full_len > src.len() => Arrival::Truncated {
+                bytes: src,
+                full_len,
+            },
+            Found::Whole(_) => Arrival::Message(src),
             Found::Step(Step::Head { header, body, .. }) => Arrival::Head {
                 header: &src[header],
                 body,
@@ -207,23 +262,30 @@ impl Incoming {
                 chunk: &src[chunk],
                 left,
             },
-            Found::Step(step) => Arrival::Message(decoder.message(src, &step)),
+            Found::Step(step) => match &self.source {
+                Source::Bytes { decoder, .. } => Arrival::Message(decoder.message(src, &step)),
+                Source::Messages(_) => Arrival::Message(src),
+            },
             Found::Unterminated(payload) => Arrival::Unterminated(&src[payload]),
             Found::Oversized(error) => Arrival::Oversized(error),
         }
     }
 
-    /// The direction itself, and what was read and belongs to no message taken so far.
-    pub fn into_bytes(mut self) -> (ReadHalf, Vec<u8>) {
-        let Source::Bytes { half, .. } = self.source;
+    /// The direction itself, and what was read and belongs to no message taken so far. Nothing on
+    /// a message link.
+    pub fn into_bytes(mut self) -> Option<(ReadHalf, Vec<u8>)> {
+        let Source::Bytes { half, .. } = self.source else {
+            return None;
+        };
         self.buf.drain(..self.at + self.lent);
-        (half, self.buf)
+        Some((half, self.buf))
     }
 
     /// Lets this direction go so that, once the other is gone too, the peer sees a reset.
     pub fn abort(self) {
-        let Source::Bytes { half, .. } = self.source;
-        half.abort();
+        if let Source::Bytes { half, .. } = self.source {
+            half.abort();
+        }
     }
 }
 

@@ -124,6 +124,13 @@ impl Framed {
                     Outgoing::over_bytes(write, framing),
                 )
             }
+            Link::Messages(link) => {
+                let (receiver, sender) = link.into_split();
+                (
+                    Incoming::over_messages(receiver),
+                    Outgoing::over_messages(sender),
+                )
+            }
         };
         Self {
             incoming,
@@ -188,8 +195,8 @@ impl Framed {
     /// The byte link below, and what was read from it and belongs to no message taken so far.
     /// What was fed and not flushed is lost. Nothing on a message link.
     pub fn into_bytes(self) -> Option<(ByteLink, Vec<u8>)> {
-        let (read, rest) = self.incoming.into_bytes();
-        let (write, _) = self.outgoing.into_bytes();
+        let (read, rest) = self.incoming.into_bytes()?;
+        let (write, _) = self.outgoing.into_bytes()?;
         let link = read.reunite(write);
         Some((link.expect("both are halves of one link"), rest))
     }

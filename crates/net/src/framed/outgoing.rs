@@ -1,5 +1,6 @@
 //! The direction us → peer.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 
@@ -9,6 +10,7 @@ use sockeye_trace::ConnId;
 use super::LinkError;
 use crate::errno::Errno;
 use crate::half::WriteHalf;
+use crate::message::MessageSender;
 
 /// Messages to the peer. Dropping it half-closes.
 #[derive(Debug)]
@@ -22,16 +24,31 @@ pub struct Outgoing {
 
 #[derive(Debug)]
 enum Sink {
-    Bytes { half: WriteHalf, framing: Framing },
+    Bytes {
+        half: WriteHalf,
+        framing: Framing,
+    },
+    Messages {
+        sender: MessageSender,
+        /// Where in the buffer each message ends.
+        ends: VecDeque<usize>,
+    },
 }
 
 impl Outgoing {
     pub(super) fn over_bytes(half: WriteHalf, framing: &Framing) -> Self {
+        let framing = framing.clone();
+        Self::new(Sink::Bytes { half, framing })
+    }
+
+    pub(super) fn over_messages(sender: MessageSender) -> Self {
+        let ends = VecDeque::new();
+        Self::new(Sink::Messages { sender, ends })
+    }
+
+    fn new(sink: Sink) -> Self {
         Self {
-            sink: Sink::Bytes {
-                half,
-                framing: framing.clone(),
-            },
+            sink,
             buf: vec![],
             at: 0,
             messages: 0,
@@ -42,6 +59,7 @@ impl Outgoing {
     pub fn conn(&self) -> ConnId {
         match &self.sink {
             Sink::Bytes { half, .. } => half.conn(),
+            Sink::Messages { sender, .. } => sender.conn(),
         }
     }
 
@@ -49,6 +67,7 @@ impl Outgoing {
     pub fn bytes(&self) -> u64 {
         match &self.sink {
             Sink::Bytes { half, .. } => half.written_bytes(),
+            Sink::Messages { sender, .. } => sender.sent().1,
         }
     }
 
@@ -66,8 +85,13 @@ impl Outgoing {
     ///
     /// **Errors:** [`LinkError::Unencodable`]; nothing of it is taken then.
     pub fn feed(&mut self, message: &[u8]) -> Result<(), LinkError> {
-        let Sink::Bytes { framing, .. } = &self.sink;
-        framing.encode(message, &mut self.buf)?;
+        match &mut self.sink {
+            Sink::Bytes { framing, .. } => framing.encode(message, &mut self.buf)?,
+            Sink::Messages { ends, .. } => {
+                self.buf.extend_from_slice(message);
+                ends.push_back(self.buf.len());
+            }
+        }
         self.messages += 1;
         Ok(())
     }
@@ -75,16 +99,21 @@ impl Outgoing {
     /// Takes what goes ahead of a body that is streamed; the body's pieces follow by
     /// [`Outgoing::feed_body`], the last of them with `left` 0.
     pub fn feed_head(&mut self, header: &[u8], body: u64) -> Result<(), LinkError> {
-        let Sink::Bytes { framing, .. } = &self.sink;
-        Ok(framing.encode_head(header, body, &mut self.buf)?)
+        match &self.sink {
+            Sink::Bytes { framing, .. } => framing.encode_head(header, body, &mut self.buf)?,
+            Sink::Messages { .. } => self.buf.extend_from_slice(header),
+        }
+        Ok(())
     }
 
     /// Takes a piece of a streamed body, of which `left` bytes are still to come.
     pub fn feed_body(&mut self, chunk: &[u8], left: u64) {
-        let Sink::Bytes { framing, .. } = &self.sink;
         self.buf.extend_from_slice(chunk);
         if left == 0 {
-            framing.encode_tail(&mut self.buf);
+            match &mut self.sink {
+                Sink::Bytes { framing, .. } => framing.encode_tail(&mut self.buf),
+                Sink::Messages { ends, .. } => ends.push_back(self.buf.len()),
+            }
             self.messages += 1;
         }
     }
@@ -92,16 +121,33 @@ impl Outgoing {
     /// Sends what was taken; the next call goes on with what the kernel had no room for.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), LinkError>> {
         let failed = |error: std::io::Error| LinkError::Write(Errno::of(&error));
-        let Sink::Bytes { half, .. } = &mut self.sink;
-        while self.at < self.buf.len() {
-            match ready!(half.poll_write(cx, &self.buf[self.at..])).map_err(failed)? {
-                0 => return Poll::Ready(Err(LinkError::Write(Errno::new(libc::EPIPE)))),
-                count => self.at += count,
+        match &mut self.sink {
+            Sink::Bytes { half, .. } => {
+                while self.at < self.buf.len() {
+                    match ready!(half.poll_write(cx, &self.buf[self.at..])).map_err(failed)? {
+                        0 => return Poll::Ready(Err(LinkError::Write(Errno::new(libc::EPIPE)))),
+                        count => self.at += count,
+                    }
+                }
+                ready!(half.poll_flush(cx)).map_err(failed)?;
+            }
+            Sink::Messages { sender, ends } => {
+                while let Some(end) = ends.front().copied() {
+                    let sent = ready!(sender.poll_send(cx, &self.buf[self.at..end]));
+                    // One that cannot be sent is lost; those behind it can still go.
+                    ends.pop_front();
+                    self.at = end;
+                    sent.map_err(failed)?;
+                }
+                if self.at < self.buf.len() {
+                    // The beginning of a message whose body is still to come.
+                    return Poll::Ready(Ok(()));
+                }
             }
         }
         self.buf = vec![];
         self.at = 0;
-        half.poll_flush(cx).map_err(failed)
+        Poll::Ready(Ok(()))
     }
 
     /// Waits until everything that was taken is sent. Dropping the future loses nothing: the next
@@ -120,22 +166,27 @@ impl Outgoing {
     /// Sends what was taken and half-closes: the peer reads the end; reading goes on.
     pub async fn finish(&mut self) -> Result<(), LinkError> {
         self.flush().await?;
-        let Sink::Bytes { half, .. } = &mut self.sink;
-        let shut = poll_fn(|cx| half.poll_shutdown(cx)).await;
+        let shut = match &mut self.sink {
+            Sink::Bytes { half, .. } => poll_fn(|cx| half.poll_shutdown(cx)).await,
+            Sink::Messages { sender, .. } => sender.shutdown(),
+        };
         shut.map_err(|error| LinkError::Write(Errno::of(&error)))
     }
 
-    /// The direction itself, and what was taken and not sent.
-    pub fn into_bytes(mut self) -> (WriteHalf, Vec<u8>) {
-        let Sink::Bytes { half, .. } = self.sink;
+    /// The direction itself, and what was taken and not sent. Nothing on a message link.
+    pub fn into_bytes(mut self) -> Option<(WriteHalf, Vec<u8>)> {
+        let Sink::Bytes { half, .. } = self.sink else {
+            return None;
+        };
         self.buf.drain(..self.at);
-        (half, self.buf)
+        Some((half, self.buf))
     }
 
     /// Lets this direction go without a half-close, so that, once the other is gone too, the peer
     /// sees a reset.
     pub fn abort(self) {
-        let Sink::Bytes { half, .. } = self.sink;
-        half.abort();
+        if let Sink::Bytes { half, .. } = self.sink {
+            half.abort();
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! Listening: from an endpoint to the sockets that accept.
 
+pub(crate) mod inet;
 mod stream;
 mod tcp;
-mod unix;
+pub(crate) mod unix;
 
 pub use stream::StreamListener;
 
@@ -13,7 +14,7 @@ use crate::endpoint::{Endpoint, Place, UnixKind};
 use crate::error::NetError;
 use crate::link::{Link, Listener};
 use crate::options::{Moment, OptionKey};
-use crate::{exec, fd, stdio};
+use crate::{datagram, exec, fd, seqpacket, stdio};
 
 /// How many connections may wait for being accepted unless `backlog=` says otherwise. The kernel
 /// caps it by `net.core.somaxconn`, which is 4096 since Linux 5.4.
@@ -44,8 +45,27 @@ pub async fn listen(net: &Net, endpoint: &Endpoint) -> Result<Vec<Listener>, Net
         Place::Stdio => stdio::open(net, endpoint).map(ready),
         Place::Exec(line) => exec::open(net, line).map(ready),
         Place::Fd(number) => Ok(vec![fd::listen(net, endpoint, *number)?]),
-        Place::Udp(_) | Place::Ip(_) | Place::Unix { .. } => {
-            Err(NetError::unfit(endpoint, "it carries messages"))
+        Place::Udp(at) => {
+            let sockets = datagram::listen::udp(net, endpoint, at).await?;
+            Ok(sockets.into_iter().map(Listener::Datagram).collect())
+        }
+        Place::Ip(at) => {
+            let sockets = datagram::listen::raw(net, endpoint, at).await?;
+            Ok(sockets.into_iter().map(Listener::Datagram).collect())
+        }
+        Place::Unix {
+            kind: UnixKind::Datagram,
+            name,
+        } => {
+            let socket = datagram::listen::unix(net, endpoint, name)?;
+            Ok(vec![Listener::Datagram(socket)])
+        }
+        Place::Unix {
+            kind: UnixKind::Seqpacket,
+            name,
+        } => {
+            let listener = seqpacket::listen(net, endpoint, name)?;
+            Ok(vec![Listener::Seqpacket(listener)])
         }
     }
 }
@@ -59,7 +79,7 @@ pub fn listen_inherited(net: &Net) -> Result<Vec<Listener>, NetError> {
 }
 
 /// Sets the options that are due.
-fn apply(endpoint: &Endpoint, socket: &Socket, moment: Moment) -> Result<(), NetError> {
+pub(crate) fn apply(endpoint: &Endpoint, socket: &Socket, moment: Moment) -> Result<(), NetError> {
     let applied = endpoint
         .settings
         .apply(socket, endpoint.place.scheme(), moment);

@@ -1,6 +1,6 @@
-//! Listening on Unix stream sockets.
+//! Listening on Unix sockets.
 
-use rustix::net::{SocketAddrAny, SocketType, bind};
+use rustix::net::{SocketAddrAny, bind};
 use socket2::{Domain, Socket, Type};
 
 use super::{StreamListener, apply, backlog};
@@ -16,29 +16,42 @@ pub(super) fn listen(
     endpoint: &Endpoint,
     name: &UnixName,
 ) -> Result<StreamListener, NetError> {
+    let (socket, claim) = bound(net, endpoint, name, UnixKind::Stream)?;
+    socket
+        .listen(backlog(endpoint))
+        .and_then(|()| StreamListener::unix(socket, claim, &endpoint.settings, &net.recorder))
+        .map_err(|error| NetError::system(Operation::Listen, endpoint, error))
+}
+
+/// A Unix socket that has its name, with the right to its file if it is ours: one that was handed
+/// over, or a fresh one.
+pub(crate) fn bound(
+    net: &Net,
+    endpoint: &Endpoint,
+    name: &UnixName,
+    kind: UnixKind,
+) -> Result<(Socket, Option<Claim>), NetError> {
     let failed = |operation, error| NetError::system(operation, endpoint, error);
     let address = name
         .address()
         .map_err(|error| failed(Operation::Bind, error))?;
     let address = SocketAddrAny::from(address);
-    let handed = net.inherited.take(SocketType::STREAM, &address);
-    let (socket, claim) = if let Some(handed) = handed {
+    if let Some(handed) = net.inherited.take(kind.socket_type(), &address) {
         // Whoever handed it over owns the file.
         let socket = Socket::from(handed);
         apply(endpoint, &socket, Moment::Adopted)?;
-        (socket, None)
-    } else {
-        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)
-            .map_err(|error| failed(Operation::Open, error))?;
-        apply(endpoint, &socket, Moment::Listen)?;
-        let claim = claim(endpoint, name, &socket)?;
-        (socket, claim)
-    };
-    socket
-        .listen(backlog(endpoint))
-        .map_err(|error| failed(Operation::Listen, error))?;
-    StreamListener::unix(socket, claim, &endpoint.settings, &net.recorder)
-        .map_err(|error| failed(Operation::Listen, error))
+        return Ok((socket, None));
+    }
+    let socket = fresh(kind).map_err(|error| failed(Operation::Open, error))?;
+    apply(endpoint, &socket, Moment::Listen)?;
+    let claim = claim(endpoint, name, &socket)?;
+    Ok((socket, claim))
+}
+
+/// A Unix socket without a name.
+pub(crate) fn fresh(kind: UnixKind) -> std::io::Result<Socket> {
+    let kind = Type::from(kind.socket_type().as_raw().cast_signed());
+    Socket::new(Domain::UNIX, kind, None)
 }
 
 /// Binds a Unix socket of any type: a path with its lock, an abstract name without.
