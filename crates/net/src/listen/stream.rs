@@ -5,11 +5,10 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::task::{Context, Poll, ready};
 
-use rustix::net::SocketAddrUnix;
 use sockeye_trace::Recorder;
-use tokio::net::{TcpListener, UnixListener, unix};
+use tokio::net::{TcpListener, UnixListener};
 
-use crate::endpoint::{Scheme, UnixKind, UnixName};
+use crate::endpoint::{Scheme, UnixKind};
 use crate::name::Name;
 use crate::options::{Moment, Setting, Settings};
 use crate::stream::{ByteLink, Raw};
@@ -89,8 +88,8 @@ impl StreamListener {
         }
     }
 
-    /// Accepts one connection, with one system call. Options that are handed down were set on the
-    /// listener.
+    /// Accepts one connection; of TCP with one system call. Options that are handed down were set on
+    /// the listener.
     ///
     /// **Errors:** what is wrong with this process or machine, such as `EMFILE`; accepting may go
     /// on later. What is wrong with a connection that is gone already is passed over, as accept(2)
@@ -100,8 +99,16 @@ impl StreamListener {
             let accepted = match &self.raw {
                 RawListener::Tcp(listener) => ready!(listener.poll_accept(cx))
                     .map(|(stream, peer)| (Raw::Tcp(stream), Name::tcp(peer))),
-                RawListener::Unix { listener, .. } => ready!(listener.poll_accept(cx))
-                    .map(|(stream, peer)| (Raw::Unix(stream), unix_peer(&peer))),
+                // The runtime's accept drops abstract names, so the kernel is asked.
+                RawListener::Unix { listener, .. } => {
+                    ready!(listener.poll_accept(cx)).map(|(stream, _)| {
+                        let peer = rustix::net::getpeername(&stream).ok().flatten();
+                        (
+                            Raw::Unix(stream),
+                            Name::unix_any(UnixKind::Stream, peer.as_ref()),
+                        )
+                    })
+                }
             };
             match accepted {
                 Ok((raw, peer)) => {
@@ -155,17 +162,4 @@ fn is_of_the_connection(error: &io::Error) -> bool {
                 | libc::ENETUNREACH
         )
     )
-}
-
-fn unix_peer(address: &unix::SocketAddr) -> Name {
-    let name = match (address.as_pathname(), address.as_abstract_name()) {
-        (Some(path), _) => SocketAddrUnix::new(path).ok(),
-        (None, Some(name)) => SocketAddrUnix::new_abstract_name(name).ok(),
-        (None, None) => None,
-    };
-    let name = name.as_ref().and_then(UnixName::from_address);
-    Name::Unix {
-        kind: UnixKind::Stream,
-        name,
-    }
 }
