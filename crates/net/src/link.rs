@@ -74,6 +74,7 @@ impl AsFd for Link {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Bytes(link) => link.as_fd(),
+            Self::Messages(link) => link.as_fd(),
         }
     }
 }
