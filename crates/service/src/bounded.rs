@@ -99,6 +99,10 @@ impl Responder for Bounded {
     fn on_half_close(&mut self, now: Time, out: &mut Out<'_>) {
         self.inner.on_half_close(now, out);
     }
+
+    fn needs_time(&self) -> bool {
+        self.inner.needs_time()
+    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ use crate::{Out, Responder};
 pub(crate) struct Dialogue {
     decoder: Decoder,
     responder: Box<dyn Responder>,
+    needs_time: bool,
+    is_raw: bool,
     /// Messages read so far.
     pub(crate) read_messages: u64,
     /// Messages written so far.
@@ -41,11 +43,19 @@ pub(crate) enum Stop {
 impl Dialogue {
     pub(crate) fn new(decoder: Decoder, responder: Box<dyn Responder>) -> Self {
         Self {
+            needs_time: responder.needs_time(),
+            is_raw: decoder.framing().is_raw(),
             decoder,
             responder,
             read_messages: 0,
             written_messages: 0,
         }
+    }
+
+    /// Whether the responder looks at the time.
+    #[inline]
+    pub(crate) fn needs_time(&self) -> bool {
+        self.needs_time
     }
 
     /// Bytes taken so far.
@@ -68,7 +78,33 @@ impl Dialogue {
     }
 
     /// Decodes and answers what `src` holds, from the first byte that was not taken before.
+    #[inline]
     pub(crate) fn take(&mut self, now: Time, src: &[u8], outbox: &mut Outbox) -> Taken {
+        if self.is_raw && src.len() as u64 <= self.decoder.framing().limit() {
+            return self.take_read(now, src, outbox);
+        }
+        self.take_frames(now, src, outbox)
+    }
+
+    /// Without a framing the whole of what one read returned is the message.
+    #[inline]
+    fn take_read(&mut self, now: Time, src: &[u8], outbox: &mut Outbox) -> Taken {
+        self.read_messages += 1;
+        let style = Style::Stream(self.decoder.framing());
+        let mut out = Out::new(outbox, style, src).answering(src, 0..src.len());
+        self.responder.on_message(now, src, &mut out);
+        let stop = if outbox.ending.is_some() {
+            Stop::Over
+        } else {
+            Stop::Hungry
+        };
+        Taken {
+            used: src.len(),
+            stop,
+        }
+    }
+
+    fn take_frames(&mut self, now: Time, src: &[u8], outbox: &mut Outbox) -> Taken {
         let mut used = 0;
         let stop = loop {
             if outbox.ending.is_some() {

@@ -24,6 +24,8 @@ pub(crate) struct Outbox {
     pub(crate) lent: &'static [u8],
     /// Messages pushed.
     pub(crate) messages: u64,
+    /// The responder goes on when all this is sent.
+    pub(crate) more: bool,
     /// How the responder ended the conversation.
     pub(crate) ending: Option<Ending>,
 }
@@ -45,10 +47,13 @@ impl Outbox {
         self.forwarded = 0..0;
         self.bytes.clear();
         // One huge message shall not stay with the thread for ever.
-        self.bytes.shrink_to(4 * BATCH);
+        if self.bytes.capacity() > 4 * BATCH {
+            self.bytes = Vec::new();
+        }
         self.ends.clear();
         self.lent = &[];
         self.messages = 0;
+        self.more = false;
         self.ending = None;
     }
 
@@ -231,6 +236,12 @@ impl<'a> Out<'a> {
     /// [`on_drained`](crate::Responder::on_drained).
     pub fn is_full(&self) -> bool {
         self.outbox.len() >= BATCH
+    }
+
+    /// Asks for [`on_drained`](crate::Responder::on_drained) once everything pushed so far has been
+    /// sent.
+    pub fn more_when_drained(&mut self) {
+        self.outbox.more = true;
     }
 
     /// Closes the connection when everything pushed so far has been sent.

@@ -65,6 +65,7 @@ impl Generator {
                 }
             }
         }
+        out.more_when_drained();
     }
 }
 
@@ -90,6 +91,10 @@ impl Responder for Generator {
 
     fn on_half_close(&mut self, _now: Time, _out: &mut Out<'_>) {
         // Whoever has nothing to say still wants to hear; it ends when he closes for good.
+    }
+
+    fn needs_time(&self) -> bool {
+        false
     }
 }
 

@@ -21,4 +21,8 @@ impl Responder for Discard {
     fn on_head(&mut self, _now: Time, _header: &[u8], _body: u64, _out: &mut Out<'_>) {}
 
     fn on_bad_frame(&mut self, _now: Time, _error: &DecodeError, _out: &mut Out<'_>) {}
+
+    fn needs_time(&self) -> bool {
+        false
+    }
 }

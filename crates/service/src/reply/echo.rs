@@ -26,4 +26,8 @@ impl Responder for Echo {
     fn on_body(&mut self, _now: Time, chunk: &[u8], left: u64, out: &mut Out<'_>) {
         out.body(chunk, left);
     }
+
+    fn needs_time(&self) -> bool {
+        false
+    }
 }

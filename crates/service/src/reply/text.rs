@@ -55,6 +55,10 @@ impl Responder for Reply {
             }
         });
     }
+
+    fn needs_time(&self) -> bool {
+        false
+    }
 }
 
 #[cfg(test)]

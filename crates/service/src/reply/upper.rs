@@ -112,6 +112,10 @@ impl Responder for Raiser {
         }
         out.close();
     }
+
+    fn needs_time(&self) -> bool {
+        false
+    }
 }
 
 /// Appends `src` in upper case and returns how much of it was taken: all, or all but the beginning

@@ -8,6 +8,10 @@ use crate::out::Outbox;
 /// where it levels off (docs/performance.md).
 pub(crate) const READ: usize = 256 * 1024;
 
+/// Bytes one read asks for where the last ones were not answered: what nobody sends on is best
+/// overwritten while it is still in the processor's cache.
+pub(crate) const READ_UNANSWERED: usize = 64 * 1024;
+
 /// The buffers of a thread.
 pub(crate) struct Lent {
     /// What one read returns.

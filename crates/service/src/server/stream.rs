@@ -12,12 +12,12 @@ use std::task::{Context, Poll, ready};
 
 use sockeye_frame::DecodeError;
 use sockeye_net::ByteLink;
-use sockeye_trace::{Closing, ConnId, Event, Kind};
+use sockeye_trace::{Closing, ConnId, Event, Kind, Time};
 use tokio::time::Instant;
 
 use super::census::{Place, Stage};
 use super::host::Host;
-use super::lent::{Lent, Pending, READ, lend};
+use super::lent::{Lent, Pending, READ, READ_UNANSWERED, lend};
 use super::options::{LINGER_BYTES, LINGER_TIMEOUT, Options};
 use super::pause::Pause;
 use super::reason::Reason;
@@ -52,8 +52,10 @@ pub(crate) struct StreamDriver<S: Stream> {
     options: Arc<Options>,
     place: Place,
     phase: Phase,
-    /// Something was pushed since the responder was last told that all is sent.
-    pushed: bool,
+    /// The responder wants to be told when all is sent.
+    goes_on: bool,
+    /// The last read was answered.
+    answered: bool,
     /// The peer has sent its last byte.
     peer_done: bool,
     /// `rest` may hold whole frames: the batch was full.
@@ -105,7 +107,8 @@ impl<S: Stream> StreamDriver<S> {
             options,
             place,
             phase: Phase::New,
-            pushed: false,
+            goes_on: false,
+            answered: true,
             peer_done: false,
             stalled: false,
             rest: Vec::new(),
@@ -136,8 +139,8 @@ impl<S: Stream> StreamDriver<S> {
                     self.phase = Phase::Open;
                     self.push(cx, lent, Dialogue::open)?;
                 }
-                Phase::Open | Phase::HalfClosed if self.pushed && !draining => {
-                    self.pushed = false;
+                Phase::Open | Phase::HalfClosed if self.goes_on && !draining => {
+                    self.goes_on = false;
                     self.push(cx, lent, Dialogue::drained)?;
                 }
                 Phase::Open if self.stalled => self.resume(cx, &mut lent.outbox)?,
@@ -181,14 +184,11 @@ impl<S: Stream> StreamDriver<S> {
         &mut self,
         cx: &mut Context<'_>,
         lent: &mut Lent,
-        ask: impl FnOnce(&mut Dialogue, sockeye_trace::Time, &mut Outbox),
+        ask: impl FnOnce(&mut Dialogue, Time, &mut Outbox),
     ) -> io::Result<()> {
         lent.outbox.clear();
-        ask(
-            &mut self.dialogue,
-            self.host.recorder.now(),
-            &mut lent.outbox,
-        );
+        let now = self.now();
+        ask(&mut self.dialogue, now, &mut lent.outbox);
         self.deliver(cx, &mut lent.outbox, &[])
     }
 
@@ -207,11 +207,13 @@ impl<S: Stream> StreamDriver<S> {
         } else {
             0
         };
-        let size = self
-            .options
-            .read_size
-            .map_or(READ, |size| (front + size.get()).min(READ));
-        let got = match self.link.poll_read(cx, &mut input[front..size]) {
+        let size = match self.options.read_size {
+            Some(size) => size.get(),
+            None if self.answered => READ,
+            None => READ_UNANSWERED,
+        };
+        let room = &mut input[front..(front + size).min(READ)];
+        let got = match self.link.poll_read(cx, room) {
             Poll::Pending => return Ok(Poll::Pending),
             Poll::Ready(got) => got?,
         };
@@ -262,9 +264,10 @@ impl<S: Stream> StreamDriver<S> {
         src: &[u8],
         outbox: &mut Outbox,
     ) -> io::Result<usize> {
-        let now = self.host.recorder.now();
+        let now = self.now();
         let mut used = 0;
         self.stalled = false;
+        self.answered = false;
         loop {
             let batch = &src[used..];
             outbox.clear();
@@ -295,9 +298,7 @@ impl<S: Stream> StreamDriver<S> {
         self.phase = Phase::HalfClosed;
         let rest = std::mem::take(&mut self.rest);
         outbox.clear();
-        let finished = self
-            .dialogue
-            .half_close(self.host.recorder.now(), &rest, outbox);
+        let finished = self.dialogue.half_close(self.now(), &rest, outbox);
         if let Err(error) = finished {
             self.on_bad_frame(error);
         }
@@ -325,7 +326,8 @@ impl<S: Stream> StreamDriver<S> {
             &src[outbox.forwarded.clone()]
         };
         self.dialogue.written_messages += outbox.messages;
-        self.pushed |= outbox.messages > 0;
+        self.goes_on |= outbox.more;
+        self.answered |= outbox.len() > 0;
         let written = self.write(cx, bytes)?;
         let lent = if written == bytes.len() {
             self.write(cx, outbox.lent)?
@@ -375,6 +377,15 @@ impl<S: Stream> StreamDriver<S> {
         Poll::Ready(Ok(()))
     }
 
+    #[inline]
+    fn now(&self) -> Time {
+        if self.dialogue.needs_time() {
+            self.host.recorder.now()
+        } else {
+            Time::default()
+        }
+    }
+
     /// Ends the conversation when everything pushed has been sent.
     fn close(&mut self, reason: Reason) {
         self.reason.get_or_insert_with(|| Box::new(reason));
@@ -404,7 +415,20 @@ impl<S: Stream> StreamDriver<S> {
         self.timer.poll(cx, deadline).map(|()| limit)
     }
 
+    #[inline]
     fn next_limit(&mut self) -> Option<(Instant, Limit)> {
+        // As nearly always.
+        if self.rest.is_empty()
+            && self.last_used.is_none()
+            && self.pause.is_none()
+            && matches!(self.phase, Phase::Open)
+        {
+            return None;
+        }
+        self.nearest_limit()
+    }
+
+    fn nearest_limit(&mut self) -> Option<(Instant, Limit)> {
         if let Phase::Lingering { until, .. } = self.phase {
             return Some((until, Limit::Linger));
         }

@@ -40,8 +40,11 @@ impl Timer {
     }
 
     /// Nothing is waited for any more.
+    #[inline]
     pub(crate) fn clear(&mut self) {
-        self.sleep = None;
+        if self.sleep.is_some() {
+            self.sleep = None;
+        }
     }
 }
 
