@@ -11,10 +11,11 @@ use crate::Kind;
 use crate::ring::Ring;
 use crate::{Clock, ConnId, Event, Time};
 
-/// Events a thread can be ahead of the observer.
-const EVENTS_A_THREAD: usize = 1 << 16;
-/// Payload bytes a thread can be ahead of the observer.
-const PAYLOAD_A_THREAD: usize = 1 << 22;
+/// How many events, and bytes of payload, a thread can be ahead of an observer of everything.
+const ROOM_FOR_CALLS: (usize, usize) = (1 << 16, 1 << 22);
+/// The same of an observer of life: 40,000 connections a second, looked at every 80 ms, leave half of
+/// it free. A thread touches all of its ring, so room that is not needed would cost memory.
+const ROOM_FOR_LIFE: (usize, usize) = (1 << 14, 1 << 20);
 /// Threads store their events on their own, so an event may be stored a little after a later one of
 /// another thread; the observer waits this long before it puts them in order.
 const SETTLES: Duration = Duration::from_millis(1);
@@ -123,7 +124,12 @@ impl Recorder {
             if let Some((_, ring)) = rings.iter().find(|(of, _)| *of == number) {
                 return ring.push(event, payload, !data);
             }
-            let ring = Arc::new(Ring::new(EVENTS_A_THREAD, PAYLOAD_A_THREAD));
+            let room = if self.takes_calls() {
+                ROOM_FOR_CALLS
+            } else {
+                ROOM_FOR_LIFE
+            };
+            let ring = Arc::new(Ring::new(room.0, room.1));
             ring.push(event, payload, !data);
             self.rings().push(Arc::clone(&ring));
             rings.push((number, ring));
