@@ -66,5 +66,12 @@ texts! {
     TALKING: "connected to {peer} from {local}; Ctrl-D ends", "已连接 {peer}（本端 {local}）；按 Ctrl-D 结束";
     CHECK_OPEN: "connected in {ms} ms", "已连接，用时 {ms} 毫秒";
     CHECK_UDP: "no error yet (UDP asks nobody)", "尚无错误（UDP 不与对方握手）";
-    TRY_HELP: "try {command}", "用法见 {command}";
+    UNKNOWN_ARGUMENT: "there is no {argument}", "没有 {argument} 这个参数";
+    UNKNOWN_VERB: "there is no verb {argument}", "没有 {argument} 这个命令";
+    MISSING_ARGUMENT: "{argument} is missing", "缺少 {argument}";
+    INVALID_VALUE: "{value} is no value for {argument}", "{value} 不能用于 {argument}";
+    ARGUMENT_CONFLICT: "{argument} and {other} exclude each other", "{argument} 与 {other} 不能同时使用";
+    ALLOWED: ", allowed are: {values}", "，可选：{values}";
+    MEANT: ", did you mean {word}?", "，是否想写 {word}？";
+    TRY_HELP: "; try {command}", "；用法见 {command}";
 }

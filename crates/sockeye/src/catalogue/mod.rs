@@ -2,11 +2,13 @@
 //!
 //! A [`Text`] is one message with `{name}` placeholders; a [`Page`] is the help of one verb. English
 //! help is the doc comments of the flags themselves; a page adds the Chinese and the examples.
-//! Messages of the crates below (errors) are English in both languages: they are made to be searched for.
+//! Errors of the crates below are English in both languages: they are made to be searched for. Their
+//! reasons and hints are translated by `known`.
 
 pub(crate) mod bench;
 mod exits;
 mod help;
+mod known;
 mod log;
 mod pages;
 
@@ -15,6 +17,7 @@ use std::fmt::Display;
 
 pub(crate) use exits::EXITS;
 pub(crate) use help::localize;
+pub(crate) use known::known;
 pub(crate) use log::*;
 #[cfg(test)]
 pub(crate) use pages::PAGES;

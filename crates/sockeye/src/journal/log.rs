@@ -85,7 +85,10 @@ impl Log {
             Kind::Read | Kind::Write => self.call(event, payload),
             Kind::PeerClosed if self.verbose || self.show => say::PEER_CLOSED.get(lang).to_owned(),
             Kind::Closed => self.closed(&Closing::from_payload(payload)),
-            Kind::Refused => say::REFUSED.fill(lang, &[("limit", &first_line(payload).1)]),
+            Kind::Refused => {
+                let limit = say::known(&first_line(payload).1, lang);
+                say::REFUSED.fill(lang, &[("limit", &limit)])
+            }
             Kind::BadFrame => say::BAD_FRAME.fill(lang, &[("error", &error())]),
             Kind::Truncated => {
                 say::TRUNCATED.fill(lang, &[("got", &event.result), ("of", &event.asked)])
@@ -149,7 +152,7 @@ impl Log {
     fn closed(&self, closing: &Closing) -> String {
         let bytes = |count| counted_bytes(count, self.lang);
         let messages = |count| counted_messages(count, self.lang);
-        let reason = escape(&closing.reason);
+        let reason = say::known(&escape(&closing.reason), self.lang);
         let text = if reason.is_empty() {
             say::CLOSED
         } else {

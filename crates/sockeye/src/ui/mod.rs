@@ -12,7 +12,7 @@ pub(crate) use terminal::{Colour, paint};
 
 use sockeye_net::NetError;
 
-use crate::catalogue::Lang;
+use crate::catalogue::{self, Lang};
 use crate::exit::StdoutClosed;
 
 /// What the views of one run have in common.
@@ -56,7 +56,10 @@ impl Ui {
             .chain()
             .find_map(|cause| cause.downcast_ref::<NetError>()?.hint());
         match hint {
-            Some(hint) => self.complain(&format!("{error:#}; {hint}")),
+            Some(hint) => {
+                let hint = catalogue::known(hint, self.lang);
+                self.complain(&format!("{error:#}; {hint}"));
+            }
             None => self.complain(&format!("{error:#}")),
         }
     }

@@ -90,6 +90,28 @@ fn an_error_is_one_line_that_says_what_is_allowed() {
 }
 
 #[test]
+fn mistakes_are_explained_in_chinese_too() {
+    let errors: String = [
+        "foo",
+        "serve ecko",
+        "serve echo --wrong",
+        "serve echo :0 --frame u33",
+        "serve echo :0 --idle-timeout soon",
+        "-q -v serve",
+        "completions",
+    ]
+    .map(|line| {
+        let words: Vec<_> = ["--lang", "zh"]
+            .into_iter()
+            .chain(line.split(' '))
+            .collect();
+        format!("$ sockeye --lang zh {line}\n{}", error(&words, 2))
+    })
+    .concat();
+    insta::assert_snapshot!(errors);
+}
+
+#[test]
 fn a_reader_that_has_had_enough_is_no_failure() {
     for args in [
         &["--help"][..],

@@ -1,15 +1,15 @@
 //! The command line: global flags, the tree of verbs, and the one way in and out.
 
+mod answer;
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser};
 
 use crate::catalogue::{self, Lang};
 use crate::context::Context;
 use crate::exit::{self, Exit};
-use crate::ui::Ui;
 use crate::verb::Verb;
 
 /// Sockets you can see: serve, dial and measure over every kind of socket
@@ -69,7 +69,7 @@ pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
     let parsed = command(lang).try_get_matches_from(without_help_verb(args));
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
-        Err(error) => return answer(&error, lang).code().into(),
+        Err(error) => return answer::give(&error, lang).code().into(),
     };
     let context = Context::new(cli.global, lang);
     let exit = match work(cli.verb, &context) {
@@ -102,48 +102,6 @@ fn work(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
     // A thread that still blocks on a terminal or a pipe must not keep us from ending.
     runtime.shutdown_background();
     result
-}
-
-/// Answers what the parser did not turn into a verb: help and version as they are, errors in one line.
-fn answer(error: &clap::Error, lang: Lang) -> Exit {
-    let ui = Ui::new(lang);
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            // The reader may have had enough of it: `sockeye --help | head`.
-            let _ = error.print();
-            Exit::Done
-        }
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            let _ = error.print();
-            Exit::Usage
-        }
-        _ => {
-            ui.complain(&one_line(error, lang));
-            Exit::Usage
-        }
-    }
-}
-
-/// The parser's error without its usage block: what was read, where it broke, what is allowed.
-fn one_line(error: &clap::Error, lang: Lang) -> String {
-    let text = error.render().to_string();
-    let (said, usage) = text.split_once("Usage: ").unwrap_or((&text, "sockeye"));
-    let said: Vec<&str> = said
-        .lines()
-        .map(str::trim)
-        .take_while(|line| !line.starts_with("For more information"))
-        .filter(|line| !line.is_empty())
-        .collect();
-    let said = said.join(" ").replace(" tip:", "; tip:");
-    let said = said.strip_prefix("error: ").unwrap_or(&said);
-    // `Usage: sockeye serve [OPTIONS] …`: the words before the first placeholder.
-    let verb: Vec<&str> = usage
-        .split_whitespace()
-        .take_while(|word| !word.starts_with(['[', '<', '-']))
-        .collect();
-    let command = format!("{} --help", verb.join(" "));
-    let help = catalogue::TRY_HELP.fill(lang, &[("command", &command)]);
-    format!("{said}; {help}")
 }
 
 /// Splits a line into words as a shell does, for quotes and spaces.

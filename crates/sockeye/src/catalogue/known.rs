@@ -1,0 +1,105 @@
+//! The Chinese of what the crates below say to people: why a connection ended, what to try.
+//!
+//! They speak English, where a text is made; here it is looked up by its words. What is not known
+//! stays English, and nothing is lost.
+
+use super::Lang;
+
+/// English and Chinese; `{}` stands for anything.
+const KNOWN: &[(&str, &str)] = &[
+    // Why a connection ended.
+    ("closed by the service", "服务已关闭连接"),
+    ("the answer cannot be framed: {}", "回答无法成帧：{}"),
+    ("idle for {}", "空闲超过 {}"),
+    ("a frame was not complete within {}", "一帧在 {} 内未收完"),
+    ("the server ends", "服务器正在结束"),
+    (
+        "the server ended before all was sent",
+        "服务器结束时还有数据未发完",
+    ),
+    ("reset by the peer", "被对端复位"),
+    (
+        "the peer closed while it was being answered",
+        "对端在应答途中关闭了连接",
+    ),
+    // Which limit.
+    (
+        "its address is not in --allow-from",
+        "地址不在 --allow-from 之内",
+    ),
+    ("{} connections are open", "已有 {} 个连接"),
+    // What to try.
+    (
+        "ports below 1024 need a privilege: choose a higher one",
+        "1024 以下的端口需要特权：请选更大的端口",
+    ),
+    (
+        "no interface of this machine has that address",
+        "本机没有这个地址",
+    ),
+    (
+        "the directory of the socket file does not exist",
+        "套接字文件所在的目录不存在",
+    ),
+    (
+        "this machine has no such address family",
+        "本机不支持这种地址族",
+    ),
+    ("nobody listens there", "那里没有人在监听"),
+    ("there is no such socket file", "没有这个套接字文件"),
+    (
+        "the socket there is of another type",
+        "那里的套接字是另一种类型",
+    ),
+    ("there is no route to that network", "没有到那个网络的路由"),
+    (
+        "the parent process has to leave the descriptor open",
+        "父进程必须保留该描述符",
+    ),
+];
+
+/// A text of the crates below in the language of the reader.
+pub(crate) fn known(text: &str, lang: Lang) -> String {
+    let translate = || {
+        KNOWN
+            .iter()
+            .find_map(|(en, zh)| Some(zh.replace("{}", matched(en, text)?)))
+    };
+    match lang {
+        Lang::En => None,
+        Lang::Zh => translate(),
+    }
+    .unwrap_or_else(|| text.to_owned())
+}
+
+/// What stands for `{}` if the text is of this pattern.
+fn matched<'a>(pattern: &str, text: &'a str) -> Option<&'a str> {
+    match pattern.split_once("{}") {
+        Some((before, after)) => text.strip_prefix(before)?.strip_suffix(after),
+        None => (pattern == text).then_some(""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_is_translated_and_the_rest_stays() {
+        let check = |text: &str, zh: &str| {
+            assert_eq!(known(text, Lang::Zh), zh);
+            assert_eq!(known(text, Lang::En), text);
+        };
+        check("reset by the peer", "被对端复位");
+        check("idle for 50ms", "空闲超过 50ms");
+        check("something new", "something new");
+    }
+
+    #[test]
+    fn both_languages_have_the_same_gaps() {
+        for (en, zh) in KNOWN {
+            assert_eq!(en.matches("{}").count(), zh.matches("{}").count(), "{en}");
+            assert!(en.matches("{}").count() < 2 && !zh.is_empty(), "{en}");
+        }
+    }
+}
