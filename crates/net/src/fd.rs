@@ -20,9 +20,11 @@ use crate::endpoint::{Endpoint, Scheme};
 use crate::error::{NetError, Operation};
 use crate::link::{Link, Listener};
 use crate::listen::StreamListener;
+use crate::message::MessageLink;
 use crate::name::Name;
 use crate::options::{Moment, Settings};
 use crate::pair::Pair;
+use crate::seqpacket::SeqpacketListener;
 use crate::stream::{ByteLink, Raw};
 
 /// Held while a descriptor is taken over, so that it gets one owner.
@@ -99,12 +101,21 @@ fn adopt(
         (SocketType::STREAM, is_unix, false) => {
             stream(socket, is_unix, recorder).map(|link| Listener::Ready(Link::Bytes(link)))
         }
+        (SocketType::SEQPACKET, true, true) => {
+            SeqpacketListener::new(socket, None, recorder).map(Listener::Seqpacket)
+        }
+        (SocketType::SEQPACKET, true, false) => messages(socket, recorder),
+        (SocketType::DGRAM, _, _) if socket.peer_addr().is_ok() => messages(socket, recorder),
         (SocketType::DGRAM | SocketType::RAW, _, _) => {
             datagram::Socket::new(socket, recorder.clone()).map(Listener::Datagram)
         }
         _ => return Err(NetError::unfit(shown, "sockets of this type are not known")),
     };
     opened.map_err(failed)
+}
+
+fn messages(socket: Socket, recorder: &sockeye_trace::Recorder) -> io::Result<Listener> {
+    MessageLink::new(socket, recorder).map(|link| Listener::Ready(Link::Messages(link)))
 }
 
 fn stream(

@@ -1,9 +1,11 @@
 //! Message endpoints from their text to an open socket, both ways.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::os::fd::{IntoRawFd, OwnedFd};
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
+use socket2::{Domain, Type};
 use sockeye_net::datagram::{RecvBatch, Route, SendBatch, Socket, Tag};
 use sockeye_net::{
     Endpoint, Families, Link, Listener, MessageLink, Name, Net, NetError, Received, StaticResolver,
@@ -257,6 +259,35 @@ async fn sequenced_packets_connect_and_keep_their_boundaries() {
         served.send(b"answer").await.unwrap();
         assert_eq!(link.recv(&mut buf).await.unwrap().map(|it| it.len), Some(6));
     }
+}
+
+/// Gives a socket away as a parent process would: open across exec.
+fn handed_over(socket: impl Into<OwnedFd>) -> String {
+    let socket = socket.into();
+    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::empty()).unwrap();
+    format!("fd:{}", socket.into_raw_fd())
+}
+
+#[tokio::test]
+async fn inherited_sockets_are_what_they_are() {
+    let net = net();
+    let (ours, theirs) = socket2::Socket::pair(Domain::UNIX, Type::SEQPACKET, None).unwrap();
+    let mut link = dial(&net, &handed_over(ours)).await;
+    theirs.send(b"").unwrap();
+    let received = link.recv(&mut [0; 8]).await.unwrap();
+    assert_eq!(received.map(|it| it.len), Some(0));
+
+    let (ours, theirs) = UnixDatagram::pair().unwrap();
+    let mut link = dial(&net, &handed_over(ours)).await;
+    link.send(b"hi").await.unwrap();
+    assert_eq!(theirs.recv(&mut [0; 8]).unwrap(), 2);
+
+    let open = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let local = open.local_addr().unwrap();
+    let socket = bound(&net, &handed_over(open)).await.remove(0);
+    let mut link = dial(&net, &format!("udp://{local}")).await;
+    let (answered, _) = tokio::join!(ask(&mut link, b"x"), answer(&socket, 1));
+    assert_eq!(answered, b"x");
 }
 
 /// Multicast and broadcast, in a network of the test's own: no packet leaves the machine.
