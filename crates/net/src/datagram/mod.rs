@@ -9,6 +9,7 @@ mod address;
 mod batch;
 mod control;
 pub(crate) mod dial;
+mod first_peer;
 mod gro;
 mod guard;
 pub(crate) mod listen;

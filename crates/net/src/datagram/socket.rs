@@ -131,6 +131,16 @@ impl Socket {
         self
     }
 
+    /// The socket as the runtime watches it.
+    pub(super) fn watched(&self) -> &AsyncFd<socket2::Socket> {
+        &self.io
+    }
+
+    /// The socket itself, where its events go, and the right to its file.
+    pub(super) fn into_parts(self) -> (socket2::Socket, Recorder, Option<Claim>) {
+        (self.io.into_inner(), self.recorder, self.claim)
+    }
+
     /// Datagrams that could not be sent and are lost.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)

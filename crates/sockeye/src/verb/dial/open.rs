@@ -1,6 +1,7 @@
 //! The peer: dialled or accepted, and what is told of it.
 
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
+use std::io;
 use std::task::Poll;
 
 use sockeye_net::{Endpoint, Link, Listener, Moment, describe_asked};
@@ -9,7 +10,7 @@ use sockeye_trace::{Closing, ConnId, Event, Kind, Recorder};
 use super::Dial;
 use crate::catalogue as say;
 use crate::context::Context;
-use crate::exit::{Exit, usage};
+use crate::exit::Exit;
 use crate::journal::{Journal, View};
 
 /// An open link, and who tells of it.
@@ -134,30 +135,30 @@ async fn accept_one(
             Some(text),
         );
     }
-    let mut listeners: Vec<_> = listeners.into_iter().map(Some).collect();
+    first_peer(listeners).await.map_err(Into::into)
+}
+
+/// The first peer of any of these listeners; the others are closed.
+async fn first_peer(listeners: Vec<Listener>) -> io::Result<Link> {
+    let mut waiting: Vec<_> = listeners
+        .into_iter()
+        .map(|one| Box::pin(peer_of(one)))
+        .collect();
     poll_fn(|cx| {
-        for slot in &mut listeners {
-            let polled = match slot {
-                Some(Listener::Stream(listener)) => listener.poll_accept(cx).map_ok(Link::Bytes),
-                Some(Listener::Ready(_)) => match slot.take() {
-                    Some(Listener::Ready(link)) => Poll::Ready(Ok(link)),
-                    _ => Poll::Pending,
-                },
-                _ => continue,
-            };
-            if let Poll::Ready(link) = polled {
-                return Poll::Ready(link.map_err(Into::into));
-            }
-        }
-        if listeners
-            .iter()
-            .any(|slot| matches!(slot, Some(Listener::Datagram(_))))
-        {
-            return Poll::Ready(Err(usage!(
-                "{endpoint} has no connections to accept: `serve print` shows what comes"
-            )));
-        }
-        Poll::Pending
+        let mut polled = waiting.iter_mut().map(|one| one.as_mut().poll(cx));
+        polled.find(Poll::is_ready).unwrap_or(Poll::Pending)
     })
     .await
+}
+
+async fn peer_of(listener: Listener) -> io::Result<Link> {
+    match listener {
+        Listener::Ready(link) => Ok(link),
+        Listener::Stream(listener) => listener.accept().await.map(Link::Bytes),
+        Listener::Seqpacket(listener) => poll_fn(|cx| listener.poll_accept(cx))
+            .await
+            .map(Link::Messages),
+        Listener::Datagram(socket) => socket.into_first_peer().await.map(Link::Messages),
+        other => Err(io::Error::other(format!("{other:?} takes no peers"))),
+    }
 }
