@@ -11,6 +11,7 @@ use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_getfd, fcntl_setfd};
 use rustix::net::sockopt::{socket_acceptconn, socket_domain, socket_type};
 use rustix::net::{AddressFamily, SocketType};
 use socket2::Socket;
+use sockeye_trace::Recorder;
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::activation::Handed;
@@ -114,21 +115,18 @@ fn adopt(
     opened.map_err(failed)
 }
 
-fn messages(socket: Socket, recorder: &sockeye_trace::Recorder) -> io::Result<Listener> {
-    MessageLink::new(socket, recorder).map(|link| Listener::Ready(Link::Messages(link)))
-}
-
-fn stream(
-    socket: Socket,
-    is_unix: bool,
-    recorder: &sockeye_trace::Recorder,
-) -> io::Result<ByteLink> {
+fn stream(socket: Socket, is_unix: bool, recorder: &Recorder) -> io::Result<ByteLink> {
     socket.set_nonblocking(true)?;
     if is_unix {
         ByteLink::from_unix(UnixStream::from_std(socket.into())?, recorder)
     } else {
         ByteLink::from_tcp(TcpStream::from_std(socket.into())?, recorder)
     }
+}
+
+fn messages(socket: Socket, recorder: &Recorder) -> io::Result<Listener> {
+    let link = MessageLink::new(socket, recorder)?;
+    Ok(Listener::Ready(Link::Messages(link)))
 }
 
 fn what(fd: &OwnedFd) -> io::Result<What> {

@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use sockeye_frame::{Blame, DecodeError, Framing};
-use sockeye_net::{Arrival, ByteLink, Framed, Link, LinkError};
+use sockeye_net::{Arrival, ByteLink, Errno, Framed, Link, LinkError, MessageLink};
 use sockeye_trace::Recorder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -208,4 +208,66 @@ async fn a_peer_that_does_not_read_holds_the_writer_up() {
         .unwrap();
     assert_eq!(all.len(), 4 + (1 << 20));
     assert_eq!(all[..5], [0, 0x10, 0, 0, 7]);
+}
+
+/// A framed message link and the peer's raw socket.
+fn framed_messages(kind: socket2::Type) -> (Framed, socket2::Socket) {
+    let (ours, theirs) = socket2::Socket::pair(socket2::Domain::UNIX, kind, None).unwrap();
+    let link = MessageLink::new(ours, &Recorder::new()).unwrap();
+    (Framed::new(Link::Messages(link), &Framing::line()), theirs)
+}
+
+#[tokio::test]
+async fn a_message_link_needs_no_framing() {
+    let (mut link, peer) = framed_messages(socket2::Type::SEQPACKET);
+    for message in [b"no\nline".to_vec(), vec![], vec![7; 200_000]] {
+        link.feed(&message).unwrap();
+    }
+    link.flush().await.unwrap();
+    let mut room = vec![0; 1 << 18];
+    for expected in [7, 0, 200_000] {
+        assert_eq!(
+            std::io::Read::read(&mut &peer, &mut room).unwrap(),
+            expected
+        );
+        peer.send(&room[..expected]).unwrap();
+        let arrival = link.next().await.unwrap().unwrap();
+        assert_eq!(arrival, Arrival::Message(&room[..expected]));
+    }
+    // What comes in pieces leaves at once, if it can.
+    let (_, outgoing) = link.both();
+    outgoing.feed_head(b"head ", 4).unwrap();
+    outgoing.feed_body(b"bo", 2);
+    outgoing.flush().await.unwrap();
+    outgoing.feed_body(b"dy", 0);
+    let refused = outgoing.feed_head(b"", 1 << 40);
+    assert!(matches!(refused, Err(LinkError::Unencodable(_))));
+    outgoing.feed_body(b"of the refused one", 0);
+    link.finish().await.unwrap();
+    let count = std::io::Read::read(&mut &peer, &mut room).unwrap();
+    assert_eq!(&room[..count], b"head body");
+    assert_eq!(std::io::Read::read(&mut &peer, &mut room).unwrap(), 0);
+    drop(peer);
+    assert_eq!(link.next().await.unwrap(), None);
+    assert!(link.into_bytes().is_none());
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_sent_leaves_the_link_good() {
+    let (mut link, peer) = framed_messages(socket2::Type::DGRAM);
+    link.feed(&vec![0; 1 << 23]).unwrap();
+    link.feed(b"small").unwrap();
+    let error = link.flush().await.unwrap_err();
+    assert_eq!(error.errno().map(Errno::name), Some("EMSGSIZE"));
+    assert_eq!(error.blame(), Blame::Caller);
+    link.flush().await.unwrap();
+    let mut room = [0; 16];
+    assert_eq!(std::io::Read::read(&mut &peer, &mut room).unwrap(), 5);
+    let mut link = link.with_read_size(4);
+    peer.send(b"too long").unwrap();
+    let cut = Arrival::Truncated {
+        bytes: b"too ",
+        full_len: 8,
+    };
+    assert_eq!(link.next().await.unwrap(), Some(cut));
 }

@@ -16,7 +16,7 @@ use sockeye_net::{
     ByteLink, Endpoint, Errno, Inherited, Link, Listener, Net, NetError, connect, listen,
     listen_inherited,
 };
-use sockeye_testkit::Process;
+use sockeye_testkit::{Process, tool};
 use sockeye_trace::Recorder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -171,6 +171,36 @@ async fn a_descriptor_becomes_what_it_is() {
 }
 
 #[tokio::test]
+async fn a_connected_socket_of_messages_is_a_link_of_messages() {
+    for kind in [socket2::Type::SEQPACKET, socket2::Type::DGRAM] {
+        let (theirs, ours) = socket2::Socket::pair(socket2::Domain::UNIX, kind, None).unwrap();
+        let endpoint: Endpoint = format!("fd:{}", inheritable(&theirs)).parse().unwrap();
+        let Link::Messages(mut link) = connect(&net(), &endpoint).await.unwrap() else {
+            panic!("a message link")
+        };
+        link.send(b"a message").await.unwrap();
+        assert_eq!(std::io::Read::read(&mut &ours, &mut [0; 16]).unwrap(), 9);
+    }
+    let listens = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::SEQPACKET, None);
+    let listens = listens.unwrap();
+    let name = format!("\0sockeye-test-fd-{}", std::process::id());
+    listens
+        .bind(&socket2::SockAddr::unix(name).unwrap())
+        .unwrap();
+    listens.listen(1).unwrap();
+    let endpoint: Endpoint = format!("fd:{}", inheritable(&listens)).parse().unwrap();
+    let listeners = listen(&net(), &endpoint).await.unwrap();
+    assert!(
+        matches!(listeners[..], [Listener::Seqpacket(_)]),
+        "{listeners:?}"
+    );
+    assert!(matches!(
+        connect(&net(), &endpoint).await,
+        Err(NetError::Unfit { .. })
+    ));
+}
+
+#[tokio::test]
 async fn pipes_and_files_are_streams_too() {
     let (theirs, mut ours) = std::io::pipe().unwrap();
     let mut link = dial(&format!("fd:{}", inheritable(&theirs))).await.unwrap();
@@ -235,16 +265,20 @@ fn sockets_of_the_environment_are_taken_over() {
     }
     let socket = StdListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
-    // A shell puts the socket where the protocol wants it and knows its own process number.
-    let number = inheritable(&socket);
-    let mut command = Command::new("sh");
-    let script = format!("exec 3<&{number}; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\"");
+    let Some(python) = tool("python3") else {
+        return;
+    };
+    // Puts the socket where the protocol wants it and says for which process it is.
+    let script = "import os, sys; os.dup2(int(sys.argv[1]), 3); \
+                  os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1'); \
+                  os.execv(sys.argv[2], sys.argv[2:])";
+    let mut command = Command::new(python);
+    command.args(["-c", script, &inheritable(&socket).to_string()]);
     let inner = again("sockets_of_the_environment_are_taken_over", ACTIVATED);
     command
-        .args(["-c", &script, "sh"])
         .arg(inner.get_program())
-        .args(inner.get_args());
-    command.env(ACTIVATED, "1");
+        .args(inner.get_args())
+        .env(ACTIVATED, "1");
     let mut inner = Process::start(&mut command);
     drop(socket);
     inner.wait_stdout(&format!("serves tcp://{address}"));

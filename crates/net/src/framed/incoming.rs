@@ -9,17 +9,21 @@ use sockeye_frame::{DecodeError, Decoder, Finish, Framing, Step};
 use sockeye_trace::ConnId;
 
 use super::{Arrival, LinkError};
+use crate::datagram::Address;
 use crate::errno::Errno;
 use crate::half::ReadHalf;
 use crate::message::MessageReceiver;
 use crate::name::Name;
 
-/// What one read takes at most.
+/// What one read of a byte stream takes.
 const READ: usize = 128 * 1024;
+/// What one message of a message link has at most before it is cut. Unix sockets carry as much as
+/// the sender's buffer allows, 208 KiB unless `net.core.wmem_default` was changed.
+const MESSAGE: usize = 256 * 1024;
 
 thread_local! {
     /// Every read of this thread goes in here first, so that a link that waits holds no memory.
-    static LENT: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
+    static LENT: RefCell<Vec<u8>> = RefCell::new(vec![0; MESSAGE]);
 }
 
 /// Messages from the peer.
@@ -40,13 +44,16 @@ pub struct Incoming {
 }
 
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "byte links are the rule, and a pointer more would cost them"
-)]
 enum Source {
-    Bytes { half: ReadHalf, decoder: Decoder },
-    Messages(MessageReceiver),
+    Bytes {
+        half: ReadHalf,
+        decoder: Decoder,
+    },
+    Messages {
+        receiver: MessageReceiver,
+        /// Who sent the last one, where several may.
+        sender: Option<Address>,
+    },
 }
 
 /// What lies at the front of the buffer.
@@ -61,36 +68,46 @@ enum Found {
 impl Incoming {
     pub(super) fn over_bytes(half: ReadHalf, framing: &Framing) -> Self {
         let decoder = framing.decoder();
-        Self::new(Source::Bytes { half, decoder })
+        Self::new(Source::Bytes { half, decoder }, READ)
     }
 
     pub(super) fn over_messages(receiver: MessageReceiver) -> Self {
-        Self::new(Source::Messages(receiver))
+        let sender = None;
+        Self::new(Source::Messages { receiver, sender }, MESSAGE)
     }
 
-    fn new(source: Source) -> Self {
+    fn new(source: Source, read_size: usize) -> Self {
         Self {
             source,
             buf: vec![],
             at: 0,
             lent: 0,
-            read_size: READ,
+            read_size,
             messages: 0,
             ended: false,
             finished: false,
         }
     }
 
-    /// Reads at most `bytes` at once; under `raw` no message is longer then. 1 byte to 128 KiB.
+    /// Reads at most `bytes` at once, 1 byte to 256 KiB: under `raw` no message is longer then, and
+    /// on a message link a longer one is cut.
     pub fn set_read_size(&mut self, bytes: usize) {
-        self.read_size = bytes.clamp(1, READ);
+        self.read_size = bytes.clamp(1, MESSAGE);
     }
 
     /// The other end.
     pub fn peer_name(&self) -> &Name {
         match &self.source {
             Source::Bytes { half, .. } => half.peer_name(),
-            Source::Messages(receiver) => receiver.peer_name(),
+            Source::Messages { receiver, .. } => receiver.peer_name(),
+        }
+    }
+
+    /// Who sent the message that came last, on a link that hears more than one peer.
+    pub fn sender(&self) -> Option<&Address> {
+        match &self.source {
+            Source::Bytes { .. } => None,
+            Source::Messages { sender, .. } => sender.as_ref(),
         }
     }
 
@@ -98,7 +115,7 @@ impl Incoming {
     pub fn conn(&self) -> ConnId {
         match &self.source {
             Source::Bytes { half, .. } => half.conn(),
-            Source::Messages(receiver) => receiver.conn(),
+            Source::Messages { receiver, .. } => receiver.conn(),
         }
     }
 
@@ -106,7 +123,7 @@ impl Incoming {
     pub fn bytes(&self) -> u64 {
         match &self.source {
             Source::Bytes { half, .. } => half.read_bytes(),
-            Source::Messages(receiver) => receiver.received().1,
+            Source::Messages { receiver, .. } => receiver.received().1,
         }
     }
 
@@ -143,7 +160,7 @@ impl Incoming {
         loop {
             let (half, decoder) = match &mut self.source {
                 Source::Bytes { half, decoder } => (half, decoder),
-                Source::Messages(_) => return self.poll_message(cx),
+                Source::Messages { .. } => return self.poll_message(cx),
             };
             if self.at < self.buf.len() {
                 match decoder.decode(&self.buf[self.at..]) {
@@ -191,7 +208,7 @@ impl Incoming {
     }
 
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Found>, LinkError>> {
-        let Source::Messages(receiver) = &mut self.source else {
+        let Source::Messages { receiver, sender } = &mut self.source else {
             unreachable!("asked only of messages");
         };
         self.buf.clear();
@@ -213,6 +230,7 @@ impl Incoming {
             Poll::Ready(Ok(Some(message))) => {
                 self.lent = message.len;
                 self.messages += 1;
+                *sender = message.from;
                 Poll::Ready(Ok(Some(Found::Whole(message.full_len))))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(LinkError::Read(Errno::of(&error)))),
@@ -264,7 +282,7 @@ impl Incoming {
             },
             Found::Step(step) => match &self.source {
                 Source::Bytes { decoder, .. } => Arrival::Message(decoder.message(src, &step)),
-                Source::Messages(_) => Arrival::Message(src),
+                Source::Messages { .. } => Arrival::Message(src),
             },
             Found::Unterminated(payload) => Arrival::Unterminated(&src[payload]),
             Found::Oversized(error) => Arrival::Oversized(error),

@@ -139,7 +139,7 @@ impl Framed {
         }
     }
 
-    /// The same, reading at most `bytes` at once (1 byte to 128 KiB): under `raw` no message is
+    /// The same, reading at most `bytes` at once (1 byte to 256 KiB): under `raw` no message is
     /// longer then, and a datagram that is longer is cut.
     #[must_use]
     pub fn with_read_size(mut self, bytes: usize) -> Self {

@@ -4,13 +4,17 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 
-use sockeye_frame::Framing;
+use sockeye_frame::{Framing, Unencodable};
 use sockeye_trace::ConnId;
 
 use super::LinkError;
 use crate::errno::Errno;
 use crate::half::WriteHalf;
 use crate::message::MessageSender;
+
+/// The longest message that is put together from pieces for a message link. No socket carries more
+/// unless its buffers were made larger (`net.core.wmem_max`, 208 KiB).
+const MESSAGE: usize = 256 * 1024;
 
 /// Messages to the peer. Dropping it half-closes.
 #[derive(Debug)]
@@ -32,6 +36,8 @@ enum Sink {
         sender: MessageSender,
         /// Where in the buffer each message ends.
         ends: VecDeque<usize>,
+        /// A message whose body comes in pieces is being put together.
+        is_open: bool,
     },
 }
 
@@ -42,8 +48,11 @@ impl Outgoing {
     }
 
     pub(super) fn over_messages(sender: MessageSender) -> Self {
-        let ends = VecDeque::new();
-        Self::new(Sink::Messages { sender, ends })
+        Self::new(Sink::Messages {
+            sender,
+            ends: VecDeque::new(),
+            is_open: false,
+        })
     }
 
     fn new(sink: Sink) -> Self {
@@ -97,22 +106,38 @@ impl Outgoing {
     }
 
     /// Takes what goes ahead of a body that is streamed; the body's pieces follow by
-    /// [`Outgoing::feed_body`], the last of them with `left` 0.
+    /// [`Outgoing::feed_body`], the last of them with `left` 0. A message link puts them together,
+    /// for there a message leaves at once.
+    ///
+    /// **Errors:** as for [`Outgoing::feed`]; the body's pieces are passed over then.
     pub fn feed_head(&mut self, header: &[u8], body: u64) -> Result<(), LinkError> {
-        match &self.sink {
+        match &mut self.sink {
             Sink::Bytes { framing, .. } => framing.encode_head(header, body, &mut self.buf)?,
-            Sink::Messages { .. } => self.buf.extend_from_slice(header),
+            Sink::Messages { is_open, .. } => {
+                let (len, limit) = (body.saturating_add(header.len() as u64), MESSAGE as u64);
+                *is_open = len <= limit;
+                if !*is_open {
+                    return Err(Unencodable::TooLong { len, limit }.into());
+                }
+                self.buf.extend_from_slice(header);
+            }
         }
         Ok(())
     }
 
     /// Takes a piece of a streamed body, of which `left` bytes are still to come.
     pub fn feed_body(&mut self, chunk: &[u8], left: u64) {
+        if let Sink::Messages { is_open: false, .. } = self.sink {
+            return;
+        }
         self.buf.extend_from_slice(chunk);
         if left == 0 {
             match &mut self.sink {
                 Sink::Bytes { framing, .. } => framing.encode_tail(&mut self.buf),
-                Sink::Messages { ends, .. } => ends.push_back(self.buf.len()),
+                Sink::Messages { ends, is_open, .. } => {
+                    ends.push_back(self.buf.len());
+                    *is_open = false;
+                }
             }
             self.messages += 1;
         }
@@ -131,7 +156,7 @@ impl Outgoing {
                 }
                 ready!(half.poll_flush(cx)).map_err(failed)?;
             }
-            Sink::Messages { sender, ends } => {
+            Sink::Messages { sender, ends, .. } => {
                 while let Some(end) = ends.front().copied() {
                     let sent = ready!(sender.poll_send(cx, &self.buf[self.at..end]));
                     // One that cannot be sent is lost; those behind it can still go.
