@@ -294,3 +294,175 @@ fn is_of_this_host(mut inet: SocketAddr) -> bool {
             |_bound| true,
         )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sockeye_trace::Recorder;
+
+    fn socket() -> Socket {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        Socket::new(socket.into(), Recorder::new()).unwrap()
+    }
+
+    fn guard(limits: GuardLimits) -> Guard {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let _inside = runtime.enter();
+        Guard::new(&socket(), limits).unwrap()
+    }
+
+    fn peer(text: &str) -> Address {
+        text.parse::<SocketAddr>().unwrap().into()
+    }
+
+    fn at(millis: u64) -> Time {
+        Time::from_nanos(millis * 1_000_000)
+    }
+
+    #[test]
+    fn services_that_answer_by_themselves_are_never_answered() {
+        let mut guard = guard(GuardLimits {
+            amplify: true,
+            ..GuardLimits::default()
+        });
+        for port in ANSWERING_PORTS {
+            for host in ["127.0.0.1", "192.0.2.1", "[::1]"] {
+                let peer = peer(&format!("{host}:{port}"));
+                assert_eq!(guard.judge(&peer), Err(Refusal::AnsweringPort(port)));
+            }
+        }
+        assert_eq!(guard.judge(&peer("192.0.2.1:5000")), Ok(()));
+        assert_eq!(guard.judge(&Address::UNNAMED), Err(Refusal::Unnamed));
+    }
+
+    #[tokio::test]
+    async fn listeners_of_ours_are_not_answered_whichever_address_they_write_from() {
+        let (ours, theirs) = (socket(), socket());
+        let mut guard = Guard::new(&ours, GuardLimits::default()).unwrap();
+        let address = theirs.local().socket_addr().unwrap();
+        let asking = Address::from(address);
+        // A socket that no service answers from is a peer like any other.
+        assert_eq!(guard.judge(&asking), Ok(()));
+        let marked = Guard::new(&theirs, GuardLimits::default()).unwrap();
+        let refused = Err(Refusal::OurListener(address.port()));
+        assert_eq!(guard.judge(&asking), refused);
+        assert_eq!(
+            guard.judge(&peer(&format!("127.0.0.9:{}", address.port()))),
+            refused
+        );
+        // The same port of another host is none of ours.
+        assert_eq!(
+            guard.judge(&peer(&format!("192.0.2.1:{}", address.port()))),
+            Ok(())
+        );
+        drop(marked);
+        assert_eq!(guard.judge(&asking), Ok(()));
+    }
+
+    /// What another process has marked is a name that this one did not bind.
+    #[tokio::test]
+    async fn listeners_of_other_processes_are_not_answered_and_their_marks_are_inherited() {
+        let (ours, theirs) = (socket(), socket());
+        let port = theirs.local().socket_addr().unwrap().port();
+        let foreign = unix_datagram().unwrap();
+        foreign.bind(&mark_name(port).unwrap()).unwrap();
+        let mut guard = Guard::new(&ours, GuardLimits::default()).unwrap();
+        let asking = peer(&format!("127.0.0.1:{port}"));
+        assert_eq!(guard.judge(&asking), Err(Refusal::OurListener(port)));
+
+        // Two processes share a port; the one that holds the mark ends, the other takes it over.
+        let mut second = Guard::new(&theirs, GuardLimits::default()).unwrap();
+        assert!(second.mark.is_none());
+        drop(foreign);
+        assert_eq!(guard.judge(&asking), Ok(()));
+        second.judge(&peer("192.0.2.1:5000")).unwrap();
+        assert_eq!(guard.judge(&asking), Err(Refusal::OurListener(port)));
+    }
+
+    #[tokio::test]
+    async fn a_verdict_against_a_peer_holds_a_second() {
+        let (ours, theirs) = (socket(), socket());
+        let mut guard = Guard::new(&ours, GuardLimits::default()).unwrap();
+        let peer = theirs.local().socket_addr().unwrap();
+        let foreign = unix_datagram().unwrap();
+        foreign.bind(&mark_name(peer.port()).unwrap()).unwrap();
+        let refused = Err(Refusal::OurListener(peer.port()));
+        let (peer, mut account) = (Address::from(peer), Account::new(at(0)));
+        assert_eq!(account.answer(&mut guard, &peer, 1, at(0)), refused);
+        drop(foreign);
+        assert_eq!(account.answer(&mut guard, &peer, 1, at(999)), refused);
+        assert_eq!(account.answer(&mut guard, &peer, 1, at(1000)), refused);
+        assert_eq!(account.answer(&mut guard, &peer, 1, at(1001)), Ok(()));
+        assert_eq!(account.sent, 1);
+    }
+
+    #[test]
+    fn a_peer_outside_never_gets_more_than_it_sent() {
+        let mut guard = guard(GuardLimits::default());
+        let (peer, mut account) = (peer("192.0.2.1:5000"), Account::new(at(0)));
+        account.got = 10;
+        assert_eq!(account.answer(&mut guard, &peer, 6, at(0)), Ok(()));
+        let refused = Err(Refusal::Amplifies { got: 10, sent: 11 });
+        assert_eq!(account.answer(&mut guard, &peer, 5, at(0)), refused);
+        assert_eq!(account.answer(&mut guard, &peer, 4, at(0)), Ok(()));
+        assert_eq!(account.answer(&mut guard, &peer, 0, at(0)), Ok(()));
+        assert_eq!(account.sent, 10);
+    }
+
+    #[test]
+    fn a_peer_outside_gets_so_many_answers_a_second() {
+        let mut guard = guard(GuardLimits {
+            answers_a_second: 3,
+            amplify: false,
+        });
+        let (peer, mut account) = (peer("192.0.2.1:5000"), Account::new(at(0)));
+        account.got = 1000;
+        let mut answer = |millis| account.answer(&mut guard, &peer, 1, at(millis));
+        for _ in 0..3 {
+            assert_eq!(answer(0), Ok(()));
+        }
+        assert_eq!(answer(0), Err(Refusal::TooMany(3)));
+        assert_eq!(answer(333), Err(Refusal::TooMany(3)));
+        assert_eq!(answer(334), Ok(()));
+        // However long it waited, it gets no more than a second's answers at once.
+        for _ in 0..3 {
+            assert_eq!(answer(60_000), Ok(()));
+        }
+        assert_eq!(answer(60_000), Err(Refusal::TooMany(3)));
+    }
+
+    #[test]
+    fn loopback_and_allowed_amplification_know_no_limits() {
+        let limits = GuardLimits {
+            answers_a_second: 1,
+            amplify: false,
+        };
+        let allowed = GuardLimits {
+            amplify: true,
+            ..limits
+        };
+        for (limits, text) in [(limits, "127.0.0.1:5000"), (allowed, "192.0.2.1:5000")] {
+            let (mut guard, mut account) = (guard(limits), Account::new(at(0)));
+            for _ in 0..100 {
+                assert_eq!(account.answer(&mut guard, &peer(text), 1000, at(0)), Ok(()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_rate_of_zero_answers_nobody_outside() {
+        let mut guard = guard(GuardLimits {
+            answers_a_second: 0,
+            amplify: false,
+        });
+        let refused = Err(Refusal::TooMany(0));
+        let mut account = Account::new(at(0));
+        assert_eq!(
+            account.answer(&mut guard, &peer("192.0.2.1:5000"), 0, at(0)),
+            refused
+        );
+    }
+}
