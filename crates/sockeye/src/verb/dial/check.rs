@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use sockeye_net::{Endpoint, NetError, PortRange, Scheme, connect};
+use sockeye_net::{Endpoint, Net, NetError, OptionKey, PortRange, Scheme, connect};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::catalogue as say;
 use crate::context::Context;
@@ -17,8 +18,13 @@ const AT_ONCE: usize = 64;
 
 /// Tries each port and prints a line for it, in the order of ports.
 ///
-/// One endpoint decides by its own outcome; of a range one port that answers is enough.
-pub(super) async fn run(words: &[String], context: &Context) -> anyhow::Result<Exit> {
+/// One endpoint decides by its own outcome; of a range one port that answers is enough. A try ends
+/// after `limit`, unless the endpoint has a `connect-timeout` of its own.
+pub(super) async fn run(
+    words: &[String],
+    limit: Duration,
+    context: &Context,
+) -> anyhow::Result<Exit> {
     let endpoints = endpoints(words)?;
     let mut waiting = endpoints.iter().cloned().enumerate();
     let (mut tries, mut done) = (JoinSet::new(), BTreeMap::new());
@@ -30,7 +36,7 @@ pub(super) async fn run(words: &[String], context: &Context) -> anyhow::Result<E
             let net = context.net.clone();
             tries.spawn(async move {
                 let began = Instant::now();
-                let outcome = connect(&net, &endpoint).await.map(drop);
+                let outcome = attempt(&net, &endpoint, limit).await;
                 (at, outcome, began.elapsed())
             });
         }
@@ -53,6 +59,24 @@ pub(super) async fn run(words: &[String], context: &Context) -> anyhow::Result<E
         }
     }
     Ok(exit.unwrap_or(Exit::Usage))
+}
+
+async fn attempt(net: &Net, endpoint: &Endpoint, limit: Duration) -> Result<(), NetError> {
+    let connected = connect(net, endpoint);
+    if endpoint.settings.has(OptionKey::ConnectTimeout) {
+        return connected.await.map(drop);
+    }
+    let late = |_| {
+        let endpoint = endpoint.to_string();
+        Err(NetError::Timeout {
+            endpoint,
+            after: limit,
+        })
+    };
+    timeout(limit, connected)
+        .await
+        .unwrap_or_else(late)
+        .map(drop)
 }
 
 fn endpoints(words: &[String]) -> anyhow::Result<Vec<Endpoint>> {

@@ -169,7 +169,7 @@ impl Rules {
 impl Dial {
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         if self.check {
-            return check::run(&self.words, context).await;
+            return check::run(&self.words, self.timeout.0, context).await;
         }
         let (mut endpoint, taken) = words::first(&self.words)?
             .ok_or_else(|| usage!("nobody to dial: write HOST:PORT, udp://HOST:PORT, unix:PATH"))?;
