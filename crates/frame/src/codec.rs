@@ -180,6 +180,19 @@ impl Decoder {
         }
     }
 
+    /// Appends the frame of the message that `decode` just found in `src`, as
+    /// [`Framing::encode`] writes it. An echo that forwards so neither copies the message twice
+    /// nor searches it for what a decoded message cannot hold.
+    #[inline]
+    pub fn forward(&self, src: &[u8], step: &Step, out: &mut Vec<u8>) {
+        if self.framing.is_canonical(src, step) {
+            out.extend_from_slice(&src[..step.used()]);
+        } else if let Step::Frame { .. } = step {
+            let encoded = self.framing.encode(self.message(src, step), out);
+            encoded.expect("what a framing decodes it can encode");
+        }
+    }
+
     /// Says what it means that no more bytes will come after `rest`, for which the last
     /// [`decode`](Self::decode) answered [`Step::NeedMore`].
     pub fn finish(&mut self, rest: &[u8]) -> Result<Finish, DecodeError> {
@@ -235,5 +248,38 @@ fn raw(max: usize, src: &[u8]) -> Step {
         header: 0..0,
         payload: 0..used,
         used,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::size_of;
+
+    use super::*;
+
+    /// Ten thousand connections hold ten thousand decoders, and every message is a step.
+    #[test]
+    fn decoders_and_steps_stay_small() {
+        assert!(size_of::<Decoder>() <= 192, "{}", size_of::<Decoder>());
+        assert!(size_of::<Result<Step, DecodeError>>() <= 56);
+    }
+
+    #[test]
+    fn memory_is_given_back_when_nothing_is_left() {
+        for spec in ["cobs", "u8,off=1"] {
+            let framing: Framing = spec.parse().unwrap();
+            let (mut decoder, mut wire) = (framing.decoder(), vec![]);
+            framing.encode(b"hello", &mut wire).unwrap();
+            let step = decoder.decode(&wire).unwrap();
+            assert_eq!(decoder.message(&wire, &step), b"hello");
+            assert!(decoder.scratch.bytes.capacity() > 0);
+            assert_eq!(
+                decoder.decode(b""),
+                Ok(Step::NeedMore {
+                    at_least: if spec == "cobs" { 1 } else { 2 }
+                })
+            );
+            assert_eq!(decoder.scratch.bytes.capacity(), 0, "{spec}");
+        }
     }
 }

@@ -21,6 +21,9 @@ pub(crate) enum Delimiter {
     Text(Arc<Needle>),
 }
 
+/// A long message is searched and copied in parts that fit the fastest cache.
+const PART: usize = 8 << 10;
+
 /// A delimiter of several bytes, prepared for searching once for all connections.
 #[derive(Debug)]
 pub(crate) struct Needle {
@@ -67,11 +70,17 @@ impl Delimiter {
     /// Where the first delimiter in `src` begins and how long it is.
     #[inline]
     fn find(&self, src: &[u8]) -> Option<(usize, usize)> {
-        let found = match self {
+        match self {
             Self::Byte(byte) => memchr(*byte, src).map(|at| (at, 1)),
             Self::Crlf => memchr(b'\n', src).map(|at| (at, 1)),
             Self::Text(needle) => needle.finder.find(src).map(|at| (at, needle.bytes.len())),
-        };
+        }
+    }
+
+    /// The same in what was not looked at before.
+    #[inline]
+    fn find_in_fresh(&self, src: &[u8]) -> Option<(usize, usize)> {
+        let found = self.find(src);
         effort::look(found.map_or(src.len(), |(at, len)| at + len));
         found
     }
@@ -107,13 +116,25 @@ impl Delimiter {
         Ok(())
     }
 
+    /// Appends the frame of `message`.
     #[inline]
     pub(crate) fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), Unencodable> {
-        self.permits(message)?;
-        let delimiter = self.bytes();
-        out.reserve(message.len() + delimiter.len());
-        out.extend_from_slice(message);
-        out.extend_from_slice(delimiter);
+        let Self::Byte(byte) = *self else {
+            self.permits(message)?;
+            out.extend_from_slice(message);
+            out.extend_from_slice(self.bytes());
+            return Ok(());
+        };
+        let start = out.len();
+        out.reserve(message.len() + 1);
+        for part in message.chunks(PART) {
+            if holds(part, byte) {
+                out.truncate(start);
+                return self.permits(message);
+            }
+            out.extend_from_slice(part);
+        }
+        out.push(byte);
         Ok(())
     }
 
@@ -123,6 +144,27 @@ impl Delimiter {
         out.extend_from_slice(self.bytes());
         Ok(())
     }
+}
+
+/// Whether `byte` is in `part`. Calling a search routine costs more than searching a few words.
+#[inline]
+fn holds(part: &[u8], byte: u8) -> bool {
+    const FEW: usize = 32;
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
+    let Some(last) = part.last_chunk().filter(|_| part.len() <= FEW) else {
+        return memchr(byte, part).is_some();
+    };
+    // A byte of `x` is zero where `byte` is, and taking one from it borrows into its high bit.
+    let hits = |word: &[u8; 8]| {
+        let x = u64::from_ne_bytes(*word) ^ (ONES * u64::from(byte));
+        x.wrapping_sub(ONES) & !x & HIGHS
+    };
+    part.as_chunks()
+        .0
+        .iter()
+        .fold(hits(last), |sum, word| sum | hits(word))
+        != 0
 }
 
 /// The next message, or what is missing of it, or the bytes of a refused one.
@@ -142,7 +184,7 @@ pub(crate) fn decode(
     let window = max.saturating_add(delimiter.bytes().len());
     let searched = &src[..src.len().min(window)];
     let fresh = searched.get(seen..).unwrap_or_default();
-    if let Some((found, len)) = delimiter.find(fresh) {
+    if let Some((found, len)) = delimiter.find_in_fresh(fresh) {
         let (end, used) = (seen + found, seen + found + len);
         let end = match delimiter {
             Delimiter::Crlf if end > 0 && src[end - 1] == b'\r' => end - 1,
@@ -177,7 +219,7 @@ fn skip(delimiter: &Delimiter, state: &mut State, src: &[u8]) -> Step {
         0
     };
     let fresh = src.get(seen..).unwrap_or_default();
-    if let Some((found, len)) = delimiter.find(fresh) {
+    if let Some((found, len)) = delimiter.find_in_fresh(fresh) {
         *state = State::START;
         return Step::Skipped {
             used: seen + found + len,

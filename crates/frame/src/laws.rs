@@ -3,7 +3,7 @@
 //!
 //! - *Cuts never change messages*: not the messages, nor the errors and where they stand.
 //! - *decode(encode(x)) = x* for every message that encode accepts.
-//! - A frame is canonical if and only if encoding its message gives its bytes.
+//! - What was decoded can be encoded; a frame is canonical if and only if that gives its bytes.
 //! - `NeedMore` asks for no byte that is not needed.
 //! - The work is linear, however the bytes drip in.
 //!
@@ -120,6 +120,8 @@ struct Reader<'a> {
     /// A message that is being streamed.
     streamed: Option<Vec<u8>>,
     calls: u64,
+    /// Bytes that the decoder looked at, as far as they were summed up.
+    seen: u64,
     failed: bool,
 }
 
@@ -135,6 +137,7 @@ impl<'a> Reader<'a> {
             events: vec![],
             streamed: None,
             calls: 0,
+            seen: 0,
             failed: false,
         }
     }
@@ -176,10 +179,13 @@ impl<'a> Reader<'a> {
                 let encoded = self.framing.encode(&message, &mut again);
                 assert_eq!(
                     self.framing.is_canonical(src, step),
-                    encoded.is_ok() && again == src[..*used],
+                    again == src[..*used],
                     "{} encodes {message:x?}",
                     self.framing
                 );
+                let mut forwarded = vec![];
+                self.decoder.forward(src, step, &mut forwarded);
+                assert_eq!((encoded, forwarded), (Ok(()), again), "{}", self.framing);
                 self.events.push(Event::Message(message));
             }
             Step::Head { header, body, .. } => {
@@ -224,7 +230,9 @@ impl<'a> Reader<'a> {
             );
             self.on_step(&step.expect("checked above"));
         } else {
+            self.seen += effort::take();
             let again = self.decoder.decode(&self.buf[self.taken..]);
+            effort::take();
             assert_eq!(
                 again.as_ref(),
                 Err(error),
@@ -236,13 +244,15 @@ impl<'a> Reader<'a> {
     }
 
     fn finish(&mut self) {
-        let seen = effort::take();
-        // A delimiter that may be cut is looked at again, and so are the few bytes of a length.
-        let again = match &self.framing.kind {
-            Kind::Delimited(delimiter) => delimiter.bytes().len() as u64,
-            _ => 1,
+        let seen = self.seen + effort::take();
+        // A delimiter that may be cut is looked at again. Where bytes are stuffed, the end is looked
+        // for first.
+        let (times, again) = match &self.framing.kind {
+            Kind::Delimited(delimiter) => (1, delimiter.bytes().len() as u64 - 1),
+            Kind::Stuffed(_) => (2, 0),
+            _ => (1, 0),
         };
-        let most = 2 * self.buf.len() as u64 + (self.calls + 2) * again;
+        let most = times * self.buf.len() as u64 + self.calls * again;
         assert!(
             seen <= most,
             "{} looked at {seen} bytes of {}",
