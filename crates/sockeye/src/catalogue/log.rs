@@ -62,7 +62,7 @@ texts! {
     TRY_NCAT: "netcat", "netcat（ncat）";
     TRY_SOCAT_UDP: "a datagram", "一个数据报";
     TRY_SOCAT_UNIX: "a Unix socket", "Unix 套接字";
-    UNDECODABLE_TOTAL: "{count} bytes did not decode; they are shown as \\xNN", "有 {count} 个字节无法解码，以 \\xNN 显示";
+    UNDECODABLE_TOTAL: "{count} could not be decoded; shown as \\xNN", "{count}无法解码，以 \\xNN 显示";
     TALKING: "connected to {peer} from {local}; Ctrl-D ends", "已连接 {peer}（本端 {local}）；按 Ctrl-D 结束";
     CHECK_OPEN: "connected in {ms} ms", "已连接，用时 {ms} 毫秒";
     CHECK_UDP: "no error yet (UDP asks nobody)", "尚无错误（UDP 不与对方握手）";

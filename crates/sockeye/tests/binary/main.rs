@@ -1,7 +1,9 @@
 //! The binary as its users meet it: started as a process, spoken to over sockets.
 
 mod cli;
+mod dial;
 mod exchange;
 mod harness;
 mod schema;
 mod serve;
+mod terminal;

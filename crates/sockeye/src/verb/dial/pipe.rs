@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::io;
 use std::time::Duration;
 
-use sockeye_net::{ByteLink, Link, ReadHalf, WriteHalf};
+use sockeye_net::{ByteLink, Errno, Link, LinkError, ReadHalf, WriteHalf};
 use sockeye_trace::Closing;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
@@ -104,8 +104,10 @@ async fn upload(
         if got == 0 {
             return Ok(());
         }
-        to_peer.write_all(&chunk[..got]).await.map_err(|error| {
-            anyhow::Error::new(error).context("the peer took not all of the input")
+        let sent = to_peer.write_all(&chunk[..got]).await;
+        sent.map_err(|error| {
+            let error = LinkError::Write(Errno::of(&error));
+            anyhow::Error::new(error).context("not all of the input was sent")
         })?;
     }
 }
@@ -119,7 +121,8 @@ async fn download(
 ) -> anyhow::Result<()> {
     let mut chunk = vec![0; size];
     loop {
-        let got = from_peer.read(&mut chunk).await?;
+        let got = from_peer.read(&mut chunk).await;
+        let got = got.map_err(|error| LinkError::Read(Errno::of(&error)))?;
         stirred.set(Instant::now());
         if got == 0 {
             return stdout.flush().await.map_err(on_stdout);

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use encoding_rs::DecoderResult;
 
+use crate::catalogue;
 use crate::ui::{self, Colour, Shown, paint};
 use crate::values::Charset;
 
@@ -96,8 +97,8 @@ impl Printer {
             self.write(text.as_bytes())?;
         }
         if self.undecodable > 0 && !context.global.quiet {
-            let text = crate::catalogue::UNDECODABLE_TOTAL;
-            let count = self.undecodable;
+            let text = catalogue::UNDECODABLE_TOTAL;
+            let count = catalogue::counted_bytes(self.undecodable as u64, context.lang());
             context
                 .ui
                 .complain(&text.fill(context.lang(), &[("count", &count)]));
