@@ -12,7 +12,7 @@ use super::table::OPTIONS;
 use super::value::Value;
 use crate::endpoint::{Interface, Scheme, shown};
 
-/// The options of one endpoint with their values: each at most once, but for `mcast-join`, in
+/// The options of one endpoint with their values: each at most once but for `mcast-join` and `via`, in
 /// the order of the table. Every value is of its option's kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
