@@ -42,8 +42,8 @@ texts! {
     MESSAGES: "{n} messages", "{n} 条消息";
     OPTIONS: "Options, for -o NAME=VALUE and for an endpoint's query (ENDPOINT?NAME=VALUE); with the endpoints that take them",
         "选项：用于 -o 名称=值，或端点后的 ?名称=值；附适用的端点";
-    SERVES: "sockeye serves", "sockeye 正在提供";
-    TRY: "Try, from another terminal", "在另一个终端里试试";
+    SERVES: "sockeye serves:", "sockeye 正在提供：";
+    TRY: "Try, from another terminal:", "在另一个终端里试试：";
     BUILT_IN: "These are the defaults; docs/config.md shows how to write a sockeye.toml. Ctrl-C ends it.",
         "以上是默认服务；如何写 sockeye.toml 见 docs/config.md。按 Ctrl-C 结束。";
     FROM_CONFIG: "From {path}; a SIGHUP reads it again. Ctrl-C ends it.",

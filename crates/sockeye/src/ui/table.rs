@@ -30,6 +30,7 @@ impl Table {
                     text.extend(std::iter::repeat_n(' ', widths[column] - cell.width() + 2));
                 }
             }
+            text.truncate(text.trim_end_matches(' ').len());
             text.push('\n');
         }
         text
@@ -47,7 +48,7 @@ mod tests {
         table.row(["echo", "tcp://127.0.0.1:7007", "原样返回"]);
         table.row(["upper"]);
         insta::assert_snapshot!(table.render("  "), @"
-          服务   地址                  
+          服务   地址
           echo   tcp://127.0.0.1:7007  原样返回
           upper
         ");

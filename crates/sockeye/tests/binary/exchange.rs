@@ -1,11 +1,12 @@
 //! `sockeye serve` without a service.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
 
-use sockeye_testkit::{Process, Signal};
+use sockeye_testkit::{Process, Signal, private_network};
 
 use crate::harness::{address, ask, connect, sockeye};
 
@@ -60,7 +61,10 @@ fn what_the_page_tells_to_try_works() {
     let dir = tempfile::tempdir().unwrap();
     let config = dir.path().join("sockeye.toml");
     let socket = dir.path().join("upper.sock");
-    let endpoints = format!("[\"127.0.0.1:0\", \"unix:{}\"]", socket.display());
+    let endpoints = format!(
+        "[\"127.0.0.1:0\", \"udp://127.0.0.1:0\", \"unix:{}\"]",
+        socket.display()
+    );
     write(
         &config,
         &format!("[[service]]\nservice = \"upper\"\nendpoints = {endpoints}\n"),
@@ -69,28 +73,63 @@ fn what_the_page_tells_to_try_works() {
     served.wait_stderr("Ctrl-C ends it");
     let page = String::from_utf8(served.stderr()).unwrap();
     let mut ran = 0;
-    for (tool, name) in [("python3", "python3"), ("ncat", "ncat"), ("socat", "UNIX")] {
+    for (tool, name) in [
+        ("sh", "sockeye dial"),
+        ("python3", "python3"),
+        ("ncat", "ncat"),
+        ("socat", "UDP4"),
+        ("socat", "UNIX"),
+    ] {
         let line = page
             .lines()
             .find(|line| line.contains(name) && !line.contains("unix:"));
         let line = line.unwrap_or_else(|| panic!("no line with {name} in {page}"));
-        // The explanation stands two columns behind the command.
-        let command = line
-            .trim()
-            .split("   ")
-            .next()
-            .unwrap()
-            .split("  ")
-            .next()
-            .unwrap();
+        let command = line.trim();
         if sockeye_testkit::tool(tool).is_none() {
             continue;
         }
-        let exit = Process::run(Command::new("sh").args(["-c", command]));
+        let mut shell = Process::start(Command::new("sh").args(["-c", command]));
+        if name == "sockeye dial" {
+            // What a person would type.
+            shell.write_stdin(b"hello\n");
+        }
+        let exit = shell.exit();
         assert!(exit.stdout_text().contains("HELLO"), "{command}: {exit:?}");
         ran += 1;
     }
     assert!(ran > 0 || !sockeye_testkit::in_ci());
+}
+
+#[test]
+fn the_defaults_are_loopback_and_a_private_directory() {
+    // In a network of its own the default ports are free, whatever runs on this machine.
+    private_network(|| {
+        let dir = tempfile::tempdir().unwrap();
+        let mut command = sockeye(&["serve", "--json"]);
+        command
+            .env("XDG_RUNTIME_DIR", dir.path())
+            .current_dir(dir.path());
+        let served = Process::start(&mut command);
+        served.event("ready");
+        let endpoints: Vec<_> = served
+            .events("listening")
+            .iter()
+            .map(|event| event["endpoint"].as_str().unwrap().to_owned())
+            .collect();
+        let sockets = dir.path().join("sockeye");
+        let unix = |name: &str| format!("unix:{}/{name}.sock", sockets.display());
+        let expected = [
+            "tcp://127.0.0.1:7007",
+            "udp://127.0.0.1:7007",
+            &unix("echo"),
+            "tcp://127.0.0.1:7012",
+            "udp://127.0.0.1:7012",
+            &unix("upper"),
+        ];
+        assert_eq!(endpoints, expected);
+        let mode = fs::metadata(&sockets).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    });
 }
 
 #[test]

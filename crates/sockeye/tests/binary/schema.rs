@@ -69,6 +69,7 @@ fn every_line_is_as_documented() {
     let mut echo = serve(&[
         "echo",
         "127.0.0.1:0?frame=line",
+        "udp://127.0.0.1:0",
         "--show",
         "--show-socket",
         "--max-connections",

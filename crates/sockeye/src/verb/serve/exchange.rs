@@ -8,7 +8,7 @@ use sockeye_service::{Control, Entrance, Server, Summary};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-use super::page::Listening;
+use super::page::{self, Listening};
 use super::{Entry, notices, responders};
 use crate::config::Config;
 use crate::context::Context;
@@ -50,6 +50,15 @@ pub(super) struct Exchange<'a> {
     total: Summary,
 }
 
+/// What is told of the sockets beside the fact that they listen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Show {
+    /// Each socket's options.
+    pub(super) sockets: bool,
+    /// A page with what is served and what to try, in place of a line for each socket.
+    pub(super) page: bool,
+}
+
 /// What a reload changed: names of services.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
@@ -64,8 +73,8 @@ impl<'a> Exchange<'a> {
         context: &'a Context,
         journal: &'a Journal,
         config: &Config,
-        show_socket: bool,
-    ) -> anyhow::Result<(Self, Vec<Listening>)> {
+        show: Show,
+    ) -> anyhow::Result<Self> {
         let mut opened = vec![];
         for entry in &config.entries {
             opened.push(open(context, entry).await?);
@@ -73,25 +82,34 @@ impl<'a> Exchange<'a> {
         let mut exchange = Self {
             context,
             journal,
-            show_socket,
+            show_socket: show.sockets,
             running: vec![],
             tasks: JoinSet::new(),
             total: Summary::default(),
         };
-        let listening = opened.iter().flat_map(Opened::listening).collect();
-        for opened in &opened {
-            exchange.announce(opened);
+        for service in &opened {
+            exchange.announce(service, show.page);
         }
-        for opened in opened {
-            exchange.run(opened);
+        if show.page {
+            let sockets: Vec<_> = opened.iter().flat_map(Opened::listening).collect();
+            journal.tell(page::render(config, &sockets, context.lang()));
         }
-        Ok((exchange, listening))
+        for service in opened {
+            exchange.run(service);
+        }
+        Ok(exchange)
     }
 
-    /// Says of every socket where it listens.
-    fn announce(&self, opened: &Opened) {
+    /// Says of every socket where it listens; `page` has said so already to people.
+    fn announce(&self, opened: &Opened, page: bool) {
         for socket in &opened.sockets {
-            notices::listening(self.journal, self.context.lang(), &opened.entry, socket);
+            notices::listening(
+                self.journal,
+                self.context.lang(),
+                &opened.entry,
+                socket,
+                page,
+            );
             if self.show_socket {
                 notices::socket(self.journal, self.context.lang(), socket);
             }
@@ -236,7 +254,7 @@ impl<'a> Exchange<'a> {
                     drop(opened);
                     for entry in &gone {
                         let again = open(self.context, entry).await?;
-                        self.announce(&again);
+                        self.announce(&again, false);
                         self.run(again);
                     }
                     return Err(error);
@@ -244,7 +262,7 @@ impl<'a> Exchange<'a> {
             }
         }
         for service in opened {
-            self.announce(&service);
+            self.announce(&service, false);
             self.run(service);
         }
         Ok(())

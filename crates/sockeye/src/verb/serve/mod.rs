@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 pub(crate) use entry::{Entry, Service};
-use exchange::Exchange;
+use exchange::{Exchange, Show};
 
 use crate::catalogue::Lang;
 use crate::config::Config;
@@ -78,7 +78,7 @@ impl Serve {
         // From here on a signal waits for us: none is lost between binding and serving.
         let signals = Signals::listen()?;
         let journal = Journal::start(&context.net.recorder, context.ui, self.view(context))?;
-        let result = self.serve(context, &journal, config, signals).await;
+        let result = self.serve(context, &journal, &config, signals).await;
         if let Err(error) = &result {
             journal.error(error);
         }
@@ -131,16 +131,16 @@ impl Serve {
         &self,
         context: &Context,
         journal: &Journal,
-        config: Config,
+        config: &Config,
         mut signals: Signals,
     ) -> anyhow::Result<Exit> {
         let lang = context.lang();
         let supervisor = Supervisor::from_env();
-        let (mut exchange, sockets) =
-            Exchange::start(context, journal, &config, self.show_socket).await?;
-        if self.service.is_none() {
-            journal.tell(page::render(&config, &sockets, lang));
-        }
+        let show = Show {
+            sockets: self.show_socket,
+            page: self.service.is_none(),
+        };
+        let mut exchange = Exchange::start(context, journal, config, show).await?;
         let path = config.path.as_ref().map(|path| path.display().to_string());
         notices::ready(journal, config.entries.len(), path.as_deref());
         supervisor.ready();

@@ -7,8 +7,14 @@ use super::exchange::{Changes, Socket};
 use crate::catalogue::{self as say, Lang, counted_bytes};
 use crate::journal::{Journal, Line};
 
-/// A socket listens.
-pub(super) fn listening(journal: &Journal, lang: Lang, entry: &Entry, socket: &Socket) {
+/// A socket listens. Where a page tells people the same, `quiet` leaves the log line out.
+pub(super) fn listening(
+    journal: &Journal,
+    lang: Lang,
+    entry: &Entry,
+    socket: &Socket,
+    quiet: bool,
+) {
     let (service, endpoint) = (entry.label(), socket.local.to_string());
     let text = say::LISTENING.fill(lang, &[("endpoint", &endpoint), ("service", &service)]);
     let framing = socket.entrance.framing.as_ref().or(entry.frame.as_ref());
@@ -21,7 +27,7 @@ pub(super) fn listening(journal: &Journal, lang: Lang, entry: &Entry, socket: &S
                 .put("asked", &socket.asked.to_string())
                 .put_some("frame", framing.as_deref());
         },
-        Some(text),
+        (!quiet).then_some(text),
     );
 }
 

@@ -30,18 +30,20 @@ pub(super) fn render(config: &Config, sockets: &[Listening], lang: Lang) -> Stri
         };
         served.row([name, &socket.local.to_string(), does]);
     }
-    let mut tries = Table::default();
-    for (line, does) in examples(sockets, lang) {
-        tries.row([line, does]);
-    }
+    let served = served.render("  ");
+    let tries: Vec<String> = examples(sockets, lang)
+        .into_iter()
+        .map(|(line, does)| format!("  # {does}\n  {line}\n"))
+        .collect();
+    let tries = tries.concat();
     let config = match &config.path {
         Some(path) => say::FROM_CONFIG.fill(lang, &[("path", &path.display())]),
         None => say::BUILT_IN.get(lang).to_owned(),
     };
-    let served = served.render("  ");
-    let tries = match tries.render("  ") {
-        none if none.is_empty() => none,
-        tries => format!("{}\n\n{tries}\n", say::TRY.get(lang)),
+    let tries = if tries.is_empty() {
+        tries
+    } else {
+        format!("{}\n\n{tries}\n", say::TRY.get(lang))
     };
     format!("{}\n\n{served}\n{tries}{config}", say::SERVES.get(lang))
 }
@@ -61,8 +63,14 @@ fn about(service: Service, lang: Lang) -> &'static str {
     .get(lang)
 }
 
+/// How the shell that started us found us: `target/release/sockeye` is not on its path.
+fn program() -> String {
+    let typed = std::env::args().next().filter(|typed| typed.contains('/'));
+    typed.unwrap_or_else(|| "sockeye".into())
+}
+
 /// Command lines that work as they stand, for the sockets that are there.
-pub(super) fn examples(sockets: &[Listening], lang: Lang) -> Vec<(String, String)> {
+fn examples(sockets: &[Listening], lang: Lang) -> Vec<(String, &'static str)> {
     let answers = |socket: &&Listening| matches!(socket.service, Service::Echo | Service::Upper);
     // Upper-case is the better proof: what comes back is not what the terminal echoed.
     let mut answering: Vec<_> = sockets.iter().filter(answers).collect();
@@ -76,7 +84,10 @@ pub(super) fn examples(sockets: &[Listening], lang: Lang) -> Vec<(String, String
     let mut lines = vec![];
     if let Some(Name::Tcp(address)) = find(|name| matches!(name, Name::Tcp(_))) {
         let (host, port) = (address.ip(), address.port());
-        lines.push((format!("sockeye dial {address}"), say::TRY_DIAL.get(lang)));
+        lines.push((
+            format!("{} dial {address}", program()),
+            say::TRY_DIAL.get(lang),
+        ));
         let connect = format!(
             "python3 -c 'import socket; s = socket.create_connection((\"{host}\", {port})); \
              s.sendall(b\"hello\"); print(s.recv(1024))'"
@@ -110,7 +121,4 @@ pub(super) fn examples(sockets: &[Listening], lang: Lang) -> Vec<(String, String
         lines.push((line, say::TRY_SOCAT_UNIX.get(lang)));
     }
     lines
-        .into_iter()
-        .map(|(line, does)| (line, does.to_owned()))
-        .collect()
 }
