@@ -9,6 +9,9 @@ use super::names::Names;
 use crate::catalogue::{self as say, Lang, counted_bytes, counted_messages};
 use crate::ui::{Colour, Shown, Ui, escape, paint};
 
+/// Bytes of a read or write that a line shows, unless it is told to say more.
+const A_LINE: usize = 512;
+
 /// How log lines are drawn.
 #[derive(Debug)]
 pub(super) struct Log {
@@ -135,12 +138,17 @@ impl Log {
     }
 
     fn shown(&self, payload: &[u8], bytes: usize) -> String {
+        let kept = if self.verbose {
+            payload
+        } else {
+            &payload[..payload.len().min(A_LINE)]
+        };
         let Shown {
             mut text,
             undecodable,
-        } = Shown::new(payload, self.encoding, self.ansi);
-        if payload.len() < bytes {
-            text.push_str(&say::CUT.fill(self.lang, &[("more", &(bytes - payload.len()))]));
+        } = Shown::new(kept, self.encoding, self.ansi);
+        if kept.len() < bytes {
+            text.push_str(&say::CUT.fill(self.lang, &[("more", &(bytes - kept.len()))]));
         }
         if undecodable > 0 {
             text.push(' ');

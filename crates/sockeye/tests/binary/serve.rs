@@ -1,10 +1,10 @@
 //! `sockeye serve SERVICE`.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 
-use sockeye_testkit::{Process, Signal};
+use sockeye_testkit::{DEADLINE, Process, Signal};
 
 use crate::harness::{address, ask, connect, endpoint, rest, serve, sockeye};
 
@@ -193,6 +193,29 @@ fn the_log_has_time_peer_size_and_text_and_nothing_steers_the_terminal() {
         "tcp://{us}  disconnected, read 7 bytes in 1 message, wrote 7 bytes in 1 message\n"
     ));
     assert_eq!(echo.stdout(), b"");
+}
+
+#[test]
+fn a_datagram_that_is_too_long_is_reported_with_both_lengths() {
+    let upper = serve(&["upper", "udp://127.0.0.1:0", "--read-size", "1024"]);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    socket
+        .send_to(&[b'x'; 2000], address(&endpoint(&upper, "udp:")))
+        .unwrap();
+    let mut buf = [0; 3000];
+    assert_eq!(socket.recv(&mut buf).unwrap(), 1024);
+    let truncated = upper.event("truncated");
+    assert_eq!(
+        (&truncated["len_bytes"], &truncated["of_bytes"]),
+        (&1024.into(), &2000.into())
+    );
+    let session = upper.event("session");
+    let us = format!("udp://{}", socket.local_addr().unwrap());
+    assert_eq!(
+        (&session["peer"], &session["conn"]),
+        (&us.into(), &truncated["conn"])
+    );
 }
 
 #[test]
