@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 
-use sockeye_testkit::{DEADLINE, Process, Signal};
+use sockeye_testkit::{DEADLINE, Process, Signal, python};
 
 use crate::harness::{address, ask, connect, endpoint, rest, serve, sockeye};
 
@@ -29,6 +29,29 @@ fn without_an_endpoint_it_listens_on_a_free_port_of_this_machine() {
 fn two_words_are_a_host_and_a_port() {
     let echo = serve(&["echo", "127.0.0.1", "0"]);
     ask(&mut connect(&echo), b"hello", b"hello");
+}
+
+#[test]
+fn sockets_of_a_service_manager_are_served() {
+    let script = "import os, socket, sys\n\
+        listener = socket.create_server(('127.0.0.1', 0))\n\
+        os.dup2(listener.fileno(), 3)\n\
+        os.set_inheritable(3, True)\n\
+        os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()))\n\
+        os.execv(sys.argv[1], sys.argv[1:])\n";
+    let args = [
+        env!("CARGO_BIN_EXE_sockeye"),
+        "serve",
+        "echo",
+        "--json",
+        "--frame",
+        "line",
+    ];
+    let Some(echo) = python(script, &args) else {
+        return;
+    };
+    assert_eq!(echo.event("listening")["asked"], "fd:3");
+    ask(&mut connect(&echo), b"hello\n", b"hello\n");
 }
 
 #[test]
@@ -384,7 +407,7 @@ fn a_log_that_nobody_reads_does_not_stop_the_server() {
         "--events",
         "/dev/stdout",
     ];
-    let Some(mut wrapper) = sockeye_testkit::python(script, &args) else {
+    let Some(mut wrapper) = python(script, &args) else {
         return;
     };
     let mut stream = connect(&wrapper);

@@ -135,7 +135,7 @@ impl Entry {
             .endpoints
             .iter()
             .any(|e| !e.place.scheme().is_messages());
-        if self.frame.is_some() && !streams {
+        if self.frame.is_some() && !streams && !self.endpoints.is_empty() {
             return Err(usage!(
                 "datagrams are messages already; a framing is for streams"
             ));

@@ -1,9 +1,9 @@
 //! The services of one process: opened together, run side by side, changed by a reload.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use anyhow::Context as _;
-use sockeye_net::{Endpoint, Link, Listener, Moment, Name, SocketReport, describe_asked};
+use sockeye_net::{Endpoint, Listener, Moment, Name, Place, SocketReport, describe_asked};
 use sockeye_service::{Control, Entrance, Server, Summary};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -270,14 +270,19 @@ impl<'a> Exchange<'a> {
 }
 
 impl Socket {
-    /// All that the kernel tells of it; nothing for what is no socket of ours to listen on.
+    fn new(asked: Endpoint, listener: Listener) -> anyhow::Result<Self> {
+        let local = listener.local()?;
+        let framing = asked.settings.framing().cloned();
+        Ok(Self {
+            asked,
+            local,
+            entrance: Entrance { listener, framing },
+        })
+    }
+
+    /// All that the kernel tells of it.
     pub(super) fn report(&self) -> Option<SocketReport> {
-        let fd = match &self.entrance.listener {
-            Listener::Stream(listener) => listener.as_fd(),
-            Listener::Datagram(socket) => socket.as_fd(),
-            Listener::Ready(Link::Bytes(link)) => link.as_fd(),
-            _ => return None,
-        };
+        let fd = descriptor(&self.entrance.listener)?;
         let Endpoint { place, settings } = &self.asked;
         describe_asked(fd, settings, place.scheme(), Moment::Listen).ok()
     }
@@ -305,16 +310,16 @@ async fn open(context: &Context, entry: &Entry) -> anyhow::Result<Opened> {
         recorder,
     );
     let mut sockets = vec![];
-    for asked in entry.with_options()? {
+    let endpoints = entry.with_options()?;
+    if endpoints.is_empty() {
+        for listener in sockeye_net::listen_inherited(&context.net)? {
+            let asked = Place::Fd(descriptor(&listener).map_or(-1, |fd| fd.as_raw_fd()));
+            sockets.push(Socket::new(asked.into(), listener)?);
+        }
+    }
+    for asked in endpoints {
         for listener in sockeye_net::listen(&context.net, &asked).await? {
-            let local = listener.local()?;
-            let framing = asked.settings.framing().cloned();
-            let entrance = Entrance { listener, framing };
-            sockets.push(Socket {
-                asked: asked.clone(),
-                local,
-                entrance,
-            });
+            sockets.push(Socket::new(asked.clone(), listener)?);
         }
     }
     Ok(Opened {
@@ -322,4 +327,15 @@ async fn open(context: &Context, entry: &Entry) -> anyhow::Result<Opened> {
         server,
         sockets,
     })
+}
+
+/// The descriptor of a listener.
+fn descriptor(listener: &Listener) -> Option<BorrowedFd<'_>> {
+    match listener {
+        Listener::Stream(listener) => Some(listener.as_fd()),
+        Listener::Seqpacket(listener) => Some(listener.as_fd()),
+        Listener::Datagram(socket) => Some(socket.as_fd()),
+        Listener::Ready(link) => Some(link.as_fd()),
+        _ => None,
+    }
 }

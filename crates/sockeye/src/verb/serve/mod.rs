@@ -74,7 +74,7 @@ impl Serve {
             write_stdout(options::list(context.lang()).as_bytes())?;
             return Ok(Exit::Done);
         }
-        let config = self.config()?;
+        let config = self.config(!context.net.inherited.is_empty())?;
         // From here on a signal waits for us: none is lost between binding and serving.
         let signals = Signals::listen()?;
         let journal = Journal::start(&context.net.recorder, context.ui, self.view(context))?;
@@ -86,8 +86,9 @@ impl Serve {
         result
     }
 
-    /// What to serve: the service that was asked for, or the exchange.
-    fn config(&self) -> anyhow::Result<Config> {
+    /// What to serve: the service that was asked for, or the exchange. A service without an endpoint
+    /// takes the sockets that our parent process `handed` over.
+    fn config(&self, handed: bool) -> anyhow::Result<Config> {
         let Some(service) = self.service else {
             if self.entry != Entry::default() {
                 return Err(usage!(
@@ -97,7 +98,7 @@ impl Serve {
             return Config::load(self.config.as_deref());
         };
         let mut endpoints = words::endpoints(&self.endpoints)?;
-        if endpoints.is_empty() {
+        if endpoints.is_empty() && !handed {
             endpoints.push(ANYWHERE.parse()?);
         }
         let entry = Entry {
