@@ -198,7 +198,7 @@ pub(crate) fn decode(
                 used,
             });
         }
-        *state = State::Skip { seen };
+        *state = State::Skip { seen: seen + found };
         return Err(unending(at, max, &src[..end]));
     }
     let seen = searched.len().saturating_sub(delimiter.overlap()).max(seen);
