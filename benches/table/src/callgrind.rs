@@ -1,15 +1,17 @@
-//! Instructions a message, counted by callgrind: what two builds of sockeye differ by, to the
+//! Instructions a message, counted by callgrind: what two builds of `rings` differ by, to the
 //! instruction, on a machine that is too busy to time anything.
 
 use std::fs;
-use std::io::{self, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-/// Messages that are counted; each run is preceded by one without them.
-const MESSAGES: u32 = 20_000;
+/// Connections, each of which has one message out.
+const CONNECTIONS: usize = 32;
+/// Rounds of one message each that warm up, and that are counted.
+const ROUNDS: [usize; 2] = [100, 1100];
 const SIZE: usize = 64;
 /// Everything is some fifty times slower there.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -24,34 +26,27 @@ pub(crate) fn compare(first: &Path, second: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Starting and ending cost the same in both runs and cancel out.
+/// Starting, connecting and ending cost the same in both runs and cancel out.
 fn a_message(program: &Path) -> io::Result<f64> {
-    let (few, many) = (
-        instructions(program, 1000)?,
-        instructions(program, 1000 + MESSAGES)?,
-    );
-    Ok((many - few) as f64 / f64::from(MESSAGES))
+    let [few, many] = ROUNDS.map(|rounds| instructions(program, rounds));
+    let messages = (ROUNDS[1] - ROUNDS[0]) * CONNECTIONS;
+    Ok((many? - few?) as f64 / messages as f64)
 }
 
-/// All instructions of a server that answers so many messages on one connection.
-fn instructions(program: &Path, messages: u32) -> io::Result<i64> {
-    let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+/// All instructions of a server that has answered so many rounds of messages.
+fn instructions(program: &Path, rounds: usize) -> io::Result<i64> {
     let out = std::env::temp_dir().join(format!("callgrind-{}.out", std::process::id()));
     let mut server = Command::new("valgrind")
         .args(["--tool=callgrind", "--quiet"])
         .arg(format!("--callgrind-out-file={}", out.display()))
         .arg(program)
-        .args(["serve", "echo", "--once", "-q"])
-        .arg(address.to_string())
+        .stdout(Stdio::piped())
         .spawn()?;
-    let talked = talk(address, messages);
-    if talked.is_err() {
-        let _ = server.kill();
-    }
-    server.wait()?;
+    let talked = talk(&mut server, rounds);
+    end(&mut server)?;
     talked?;
     let text = fs::read_to_string(&out)?;
-    let _ = fs::remove_file(&out);
+    fs::remove_file(&out)?;
     let total = text.lines().find_map(|line| {
         line.strip_prefix("summary:")
             .or_else(|| line.strip_prefix("totals:"))
@@ -60,21 +55,38 @@ fn instructions(program: &Path, messages: u32) -> io::Result<i64> {
     total.ok_or_else(|| io::Error::other("callgrind wrote no total"))
 }
 
-fn talk(address: SocketAddr, messages: u32) -> io::Result<()> {
-    let end = Instant::now() + PATIENCE;
-    let mut stream = loop {
-        match TcpStream::connect(address) {
-            Ok(stream) => break stream,
-            Err(error) if Instant::now() > end => return Err(error),
-            Err(_) => std::thread::sleep(Duration::from_millis(50)),
-        }
+/// Ends the server in a way that lets callgrind write what it counted.
+fn end(server: &mut Child) -> io::Result<()> {
+    Command::new("kill")
+        .arg("-TERM")
+        .arg(server.id().to_string())
+        .status()?;
+    server.wait().map(drop)
+}
+
+fn talk(server: &mut Child, rounds: usize) -> io::Result<()> {
+    let stdout = server
+        .stdout
+        .take()
+        .ok_or_else(|| io::Error::other("stdout is a pipe"))?;
+    let mut endpoint = String::new();
+    BufReader::new(stdout).read_line(&mut endpoint)?;
+    let address = endpoint.trim().trim_start_matches("tcp://").to_owned();
+    let connect = |_| {
+        let stream = TcpStream::connect(&address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(stream)
     };
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut streams: Vec<TcpStream> = (0..CONNECTIONS).map(connect).collect::<io::Result<_>>()?;
     let (message, mut answer) = ([b'x'; SIZE], [0; SIZE]);
-    for _ in 0..messages {
-        stream.write_all(&message)?;
-        stream.read_exact(&mut answer)?;
+    for _ in 0..rounds {
+        for stream in &mut streams {
+            stream.write_all(&message)?;
+        }
+        for stream in &mut streams {
+            stream.read_exact(&mut answer)?;
+        }
     }
     Ok(())
 }

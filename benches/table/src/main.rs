@@ -18,7 +18,7 @@ use server::{Programs, Server, pinned};
 
 const USAGE: &str = "\
 usage: table [--row NAME]… [--rounds N] [--duration TIME] [--sockeye PATH] [--idle N]
-       table --callgrind PATH   instructions a message, against another build of sockeye
+       table --callgrind PATH   instructions a message, against another build of `rings`
 
   --row NAME       only this row; again for more (depth1 depth16 line16 large connect pingpong
                    unix udp gso up down observed fanout idle)
@@ -49,6 +49,7 @@ impl Options {
             programs: Programs {
                 sockeye: benches.parent()?.join("target/release/sockeye"),
                 limit: here.with_file_name("limit"),
+                rings: here.with_file_name("rings"),
             },
             callgrind: None,
         };
@@ -72,7 +73,7 @@ impl Options {
 
     fn run(&self) -> io::Result<()> {
         if let Some(other) = &self.callgrind {
-            return callgrind::compare(&self.programs.sockeye, other);
+            return callgrind::compare(&self.programs.rings, other);
         }
         println!("| job | figure | target | measured | |\n|---|---|---|---|---|");
         for row in ROWS.iter().filter(|row| self.wants(row.name)) {

@@ -7,8 +7,8 @@ pub(crate) enum Contender {
     Limit(&'static [&'static str]),
     /// `sockeye serve` with these arguments, without anybody who observes.
     Sockeye(&'static [&'static str]),
-    /// The same with an observer: events as JSON Lines, to nowhere.
-    Observed(&'static [&'static str]),
+    /// sockeye's echo in process: `rings` with these arguments.
+    Rings(&'static [&'static str]),
 }
 
 /// Where servers listen.
@@ -53,7 +53,7 @@ pub(crate) struct Row {
     pub(crate) targets: &'static [Target],
 }
 
-use Contender::{Limit, Observed, Sockeye};
+use Contender::{Limit, Rings, Sockeye};
 use Target::{Cpu, P50, Rate};
 
 const ECHO: Contender = Sockeye(&["echo"]);
@@ -144,13 +144,13 @@ pub(crate) const ROWS: &[Row] = &[
         ..row("down", "one-way bulk down, `chargen`")
     },
     Row {
-        first: Observed(&["echo"]),
-        second: ECHO,
+        first: Rings(&["observed"]),
+        second: Rings(&[]),
         load: &["-c", "64", "-s", "64"],
         targets: &[Rate(0.96)],
         ..row(
             "observed",
-            "echo, 64 × 64 B: with an observer, against without",
+            "echo, 64 × 64 B: each read and write observed, against not",
         )
     },
     Row {

@@ -17,6 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Programs {
     pub(crate) sockeye: PathBuf,
     pub(crate) limit: PathBuf,
+    pub(crate) rings: PathBuf,
 }
 
 /// A running server.
@@ -51,15 +52,14 @@ impl Server {
         place: Place,
     ) -> io::Result<Self> {
         match contender {
-            Contender::Limit(args) => Self::limit(&programs.limit, args, place),
-            Contender::Sockeye(args) => Self::sockeye(&programs.sockeye, args, &["-q"], place),
-            Contender::Observed(args) => {
-                Self::sockeye(&programs.sockeye, args, &["-q", "--json"], place)
-            }
+            Contender::Limit(args) => Self::that_says_where(&programs.limit, args, place),
+            Contender::Rings(args) => Self::that_says_where(&programs.rings, args, place),
+            Contender::Sockeye(args) => Self::sockeye(&programs.sockeye, args, place),
         }
     }
 
-    fn limit(program: &Path, args: &[&str], place: Place) -> io::Result<Self> {
+    /// A program that prints its endpoint as its first line.
+    fn that_says_where(program: &Path, args: &[&str], place: Place) -> io::Result<Self> {
         let mut command = pinned(0, program);
         command.args(args).stdout(Stdio::piped());
         let file = (place == Place::Unix).then(|| socket_file("limit"));
@@ -79,7 +79,7 @@ impl Server {
     }
 
     /// sockeye would print its port only to an observer, so it is given a free one.
-    fn sockeye(program: &Path, args: &[&str], flags: &[&str], place: Place) -> io::Result<Self> {
+    fn sockeye(program: &Path, args: &[&str], place: Place) -> io::Result<Self> {
         let file = (place == Place::Unix).then(|| socket_file("sockeye"));
         let endpoint = match place {
             Place::Tcp => format!("tcp://{}", TcpListener::bind("127.0.0.1:0")?.local_addr()?),
@@ -93,7 +93,7 @@ impl Server {
             .arg("serve")
             .args(args)
             .arg(&endpoint)
-            .args(flags)
+            .arg("-q")
             .stdout(Stdio::null())
             .spawn()?;
         let mut server = Self {

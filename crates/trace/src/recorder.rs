@@ -83,17 +83,28 @@ impl Recorder {
         ConnId::new(self.shared.next_conn.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// What is recorded now. A build with `--cfg no_rings` records nothing: what
+    /// docs/performance.md compares with to say what recording costs.
+    #[inline]
+    fn level(&self) -> u8 {
+        if cfg!(no_rings) {
+            OFF
+        } else {
+            self.shared.level.load(Ordering::Relaxed)
+        }
+    }
+
     /// Whether anybody observes. Ask before reading the clock or gathering what an event needs.
     #[inline]
     pub fn is_on(&self) -> bool {
-        self.shared.level.load(Ordering::Relaxed) != OFF
+        self.level() != OFF
     }
 
     /// Whether anybody observes single reads and writes ([`Kind::is_call`]). Ask this instead of
     /// [`Recorder::is_on`] on the path of every message: a log of connections wants none of them.
     #[inline]
     pub fn takes_calls(&self) -> bool {
-        self.shared.level.load(Ordering::Relaxed) == CALLS
+        self.level() == CALLS
     }
 
     /// Copies at most this many bytes of payload beside an event; 256 unless set.
@@ -105,7 +116,7 @@ impl Recorder {
     /// Stores an event with a copy of its payload, if anybody observes.
     #[inline]
     pub fn record(&self, event: Event, payload: &[u8]) {
-        let level = self.shared.level.load(Ordering::Relaxed);
+        let level = self.level();
         if level == CALLS || level == LIFE && !event.kind().is_call() {
             self.store(event, payload);
         }
