@@ -1,12 +1,14 @@
 //! The one place that writes to the terminal.
 
 mod escape;
+mod flow;
 mod table;
 mod terminal;
 
 use std::io::{self, IsTerminal, Write};
 
 pub(crate) use escape::{Shown, escape};
+pub(crate) use flow::Flow;
 pub(crate) use table::Table;
 pub(crate) use terminal::{Colour, paint};
 

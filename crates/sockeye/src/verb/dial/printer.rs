@@ -2,10 +2,8 @@
 
 use std::fmt::Write as _;
 
-use encoding_rs::DecoderResult;
-
 use crate::catalogue;
-use crate::ui::{self, Colour, Shown, paint};
+use crate::ui::{self, Colour, Flow, Shown, paint};
 use crate::values::Charset;
 
 /// How bytes are shown.
@@ -27,8 +25,9 @@ pub(super) struct Printer {
     style: Style,
     /// Whether each message stands on a line of its own.
     a_line_each: bool,
-    /// The bytes of a character that the last piece cut.
-    cut: Vec<u8>,
+    /// Pieces of a stream as text, once there are any.
+    flow: Option<Flow>,
+    /// Bytes of whole messages that did not decode.
     undecodable: usize,
     above: Option<(Above, String)>,
 }
@@ -38,7 +37,7 @@ impl Printer {
         Self {
             style,
             a_line_each,
-            cut: vec![],
+            flow: None,
             undecodable: 0,
             above: None,
         }
@@ -79,12 +78,8 @@ impl Printer {
             Style::Exact => bytes.to_vec(),
             Style::Hex => hex(bytes).into_bytes(),
             Style::Text { charset, ansi } => {
-                self.cut.extend_from_slice(bytes);
-                let kept = cut_character(&self.cut, charset);
-                let whole = self.cut.len() - kept;
-                let text = self.lines(whole, charset, ansi);
-                self.cut.drain(..whole);
-                text.into_bytes()
+                let flow = self.flow.get_or_insert_with(|| Flow::new(charset.0, ansi));
+                flow.text(bytes).into_bytes()
             }
         };
         self.write(&out)
@@ -92,9 +87,9 @@ impl Printer {
 
     /// The end: a cut character will not be completed, and undecodable bytes are counted.
     pub(super) fn finish(&mut self, context: &crate::context::Context) -> anyhow::Result<()> {
-        if let Style::Text { charset, ansi } = self.style {
-            let text = self.lines(self.cut.len(), charset, ansi);
-            self.write(text.as_bytes())?;
+        if let Some(mut flow) = self.flow.take() {
+            self.write(flow.finish().as_bytes())?;
+            self.undecodable += flow.undecodable;
         }
         if self.undecodable > 0 && !context.global.quiet {
             let text = catalogue::UNDECODABLE_TOTAL;
@@ -106,25 +101,6 @@ impl Printer {
         Ok(())
     }
 
-    /// The first `len` cut bytes as text whose line ends and tabs are kept.
-    fn lines(&mut self, len: usize, charset: Charset, ansi: bool) -> String {
-        let mut text = String::new();
-        let bytes = &self.cut[..len];
-        // In every encoding of the list but UTF-16 these bytes are these characters.
-        for part in bytes.split_inclusive(|byte| matches!(byte, b'\n' | b'\t')) {
-            let (line, end) = match part {
-                [line @ .., b'\r', b'\n'] | [line @ .., b'\n'] => (line, "\n"),
-                [line @ .., b'\t'] => (line, "\t"),
-                line => (line, ""),
-            };
-            let shown = Shown::new(line, charset.0, ansi);
-            self.undecodable += shown.undecodable;
-            text += &shown.text;
-            text += end;
-        }
-        text
-    }
-
     fn write(&mut self, out: &[u8]) -> anyhow::Result<()> {
         if out.is_empty() {
             return Ok(());
@@ -133,28 +109,6 @@ impl Printer {
             Some((above, peer)) => above(format!("{peer}{}", String::from_utf8_lossy(out))),
             None => ui::write_stdout(out),
         }
-    }
-}
-
-/// How many bytes at the end are the beginning of a character.
-fn cut_character(bytes: &[u8], charset: Charset) -> usize {
-    let mut decoder = charset.0.new_decoder_without_bom_handling();
-    let mut out = [0; 1024];
-    let mut rest = bytes;
-    loop {
-        let (result, read, _) = decoder.decode_to_utf8_without_replacement(rest, &mut out, false);
-        if result == DecoderResult::InputEmpty {
-            break;
-        }
-        rest = &rest[read..];
-    }
-    // Told that nothing more will come, the decoder says how much it was still waiting with.
-    match decoder
-        .decode_to_utf8_without_replacement(&[], &mut out, true)
-        .0
-    {
-        DecoderResult::Malformed(waiting, _) => usize::from(waiting).min(bytes.len()),
-        _ => 0,
     }
 }
 
