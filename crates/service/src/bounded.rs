@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sockeye_frame::DecodeError;
 use sockeye_trace::Time;
 
-use crate::{Out, Responder};
+use crate::{Mailbox, Out, Responder};
 
 /// A responder that stops before the peer does.
 pub(crate) struct Bounded {
@@ -100,6 +100,14 @@ impl Responder for Bounded {
         self.inner.on_half_close(now, out);
     }
 
+    fn on_broken(&mut self, reason: &str) {
+        self.inner.on_broken(reason);
+    }
+
+    fn mailbox(&self) -> Option<Arc<Mailbox>> {
+        self.inner.mailbox()
+    }
+
     fn needs_time(&self) -> bool {
         self.inner.needs_time()
     }
@@ -115,6 +123,7 @@ mod tests {
         let peer = Peer {
             name: &"test",
             arrival: Arrival::Chunks,
+            framing: None,
         };
         let quit_on = quit_on.map(|text| text.as_bytes().into());
         Bounded::around(Upper::default().open(&peer), (quit_on, answers_left))

@@ -5,12 +5,20 @@
 
 mod bounded;
 mod dialogue;
+mod hub;
+mod mailbox;
 mod out;
+mod print;
+mod relay;
 pub mod reply;
 mod responder;
 mod server;
 
+pub use hub::Hub;
+pub use mailbox::{MAILBOX_BYTES, Mailbox, Posted};
 pub use out::Out;
+pub use print::Print;
+pub use relay::Relay;
 pub use responder::{Arrival, Peer, Responder, Responders};
 pub use server::{
     Cidr, CidrError, Control, DRAIN_TIMEOUT, Entrance, FRAME_TIMEOUT, LINGER_BYTES, LINGER_TIMEOUT,

@@ -1,11 +1,12 @@
 //! What answers messages.
 
 use std::fmt;
+use std::sync::Arc;
 
-use sockeye_frame::DecodeError;
+use sockeye_frame::{DecodeError, Framing};
 use sockeye_trace::Time;
 
-use crate::Out;
+use crate::{Mailbox, Out};
 
 /// What one end of a conversation answers, message by message.
 ///
@@ -43,6 +44,15 @@ pub trait Responder: Send {
     /// on streams only, once each time that [`Out::more_when_drained`] asked for it.
     fn on_drained(&mut self, _now: Time, _out: &mut Out<'_>) {}
 
+    /// The connection broke, so nothing can be sent any more. What ends in any other way is only
+    /// dropped.
+    fn on_broken(&mut self, _reason: &str) {}
+
+    /// Where others leave messages for this peer. Asked for once, before anything else.
+    fn mailbox(&self) -> Option<Arc<Mailbox>> {
+        None
+    }
+
     /// Whether `now` matters to it. Who answers no gets any time, and saves a reading of the clock
     /// a batch: half a per cent of a small message's price.
     fn needs_time(&self) -> bool {
@@ -74,6 +84,8 @@ pub struct Peer<'a> {
     pub name: &'a (dyn fmt::Display + Sync),
     /// How its messages come.
     pub arrival: Arrival,
+    /// The framing of its stream; none where the socket keeps boundaries.
+    pub framing: Option<&'a Framing>,
 }
 
 /// How a peer's messages come.
@@ -82,7 +94,8 @@ pub enum Arrival {
     /// As bytes without a framing: a message is whatever one read returned, so it may end anywhere,
     /// inside a character too.
     Chunks,
-    /// As frames on a stream: whole messages.
+    /// Whole messages on a connection: frames of a stream, or packets whose boundaries the socket
+    /// keeps.
     Frames,
     /// As datagrams: whole messages, no end of the connection, and nobody knows that it is open
     /// until the first one.

@@ -1,18 +1,20 @@
 //! The accept loop of one listener.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sockeye_frame::Framing;
-use sockeye_net::{ByteLink, StreamListener};
+use sockeye_net::{Link, SeqpacketListener, StreamListener};
 use sockeye_trace::Kind;
 
+use super::census::Place;
 use super::host::Host;
-use super::service::Service;
+use super::options::Options;
 use super::stream::StreamDriver;
 use crate::bounded::Bounded;
 use crate::dialogue::Dialogue;
-use crate::{Arrival, Peer};
+use crate::{Arrival, Peer, Responders};
 
 /// Connections accepted in a row before those that were accepted get their turn.
 const IN_A_ROW: u32 = 32;
@@ -21,22 +23,37 @@ const IN_A_ROW: u32 = 32;
 /// descriptors are given back by others too.
 const SHORTAGE_RETRY: Duration = Duration::from_millis(100);
 
+/// What connections come from.
+pub(crate) enum Door {
+    Stream(StreamListener),
+    Seqpacket(SeqpacketListener),
+}
+
+impl Door {
+    async fn accept(&self) -> io::Result<Link> {
+        match self {
+            Self::Stream(listener) => listener.accept().await.map(Link::Bytes),
+            Self::Seqpacket(listener) => listener.accept().await.map(Link::Messages),
+        }
+    }
+}
+
 /// Accepts until the task is dropped.
-pub(crate) async fn accept_streams(
-    listener: StreamListener,
+pub(crate) async fn accept(
+    door: Door,
     framing: Option<Framing>,
-    service: Service,
+    service: Arc<dyn Responders>,
     host: Arc<Host>,
 ) {
     let mut short = false;
     loop {
         for _ in 0..IN_A_ROW {
-            match listener.accept().await {
+            match door.accept().await {
                 Ok(link) => {
                     if std::mem::take(&mut short) {
                         host.record_life(Kind::AcceptResumed, 0);
                     }
-                    hold(link, framing.as_ref(), &service, &host);
+                    hold(link, framing.as_ref(), &*service, &host);
                 }
                 Err(error) => {
                     // Those who wait stay in the kernel's queue meanwhile.
@@ -53,27 +70,53 @@ pub(crate) async fn accept_streams(
 }
 
 /// Starts to serve a connection, unless a limit turns it away.
-pub(crate) fn hold(link: ByteLink, framing: Option<&Framing>, service: &Service, host: &Arc<Host>) {
+pub(crate) fn hold(
+    link: Link,
+    framing: Option<&Framing>,
+    service: &dyn Responders,
+    host: &Arc<Host>,
+) {
     let options = host.options();
     let Some(place) = host.admit(&options, link.conn(), link.peer_name(), || link.local()) else {
         return;
     };
-    let framing = framing.unwrap_or(&options.framing);
-    match service {
-        Service::Replies(responders) => {
-            let arrival = if framing.is_raw() {
-                Arrival::Chunks
-            } else {
-                Arrival::Frames
-            };
-            let responder = responders.open(&Peer {
-                name: link.peer_name(),
-                arrival,
-            });
-            let responder = Bounded::around(responder, options.bounds());
-            let dialogue = Dialogue::new(framing.decoder(), responder);
-            let host = Arc::clone(host);
+    let framing = match &link {
+        Link::Bytes(_) => Some(framing.unwrap_or(&options.framing)),
+        _ => None,
+    };
+    let arrival = match framing {
+        Some(framing) if framing.is_raw() => Arrival::Chunks,
+        _ => Arrival::Frames,
+    };
+    let responder = service.open(&Peer {
+        name: link.peer_name(),
+        arrival,
+        framing,
+    });
+    let dialogue = Dialogue::new(framing, Bounded::around(responder, options.bounds()));
+    let host = Arc::clone(host);
+    match link {
+        Link::Bytes(link) => {
             tokio::spawn(StreamDriver::new(link, dialogue, host, options, place));
         }
+        link => {
+            tokio::spawn(drive(link, dialogue, host, options, place));
+        }
+    }
+}
+
+/// Drives a link of either kind.
+pub(crate) async fn drive(
+    link: Link,
+    dialogue: Dialogue,
+    host: Arc<Host>,
+    options: Arc<Options>,
+    place: Place,
+) {
+    match link {
+        Link::Bytes(link) => StreamDriver::new(link, dialogue, host, options, place).await,
+        Link::Messages(link) => StreamDriver::new(link, dialogue, host, options, place).await,
+        // `net` has no other links, and whoever adds one will see it refused here.
+        _ => {}
     }
 }

@@ -20,6 +20,7 @@ use super::pause::Pause;
 use super::reason::Reason;
 use super::timer::Timer;
 use crate::bounded::Bounded;
+use crate::mailbox::{Desk, Emptied, End, Mailbox};
 use crate::out::{Outbox, Style};
 use crate::{Arrival, Out, Peer, Responder, Responders};
 
@@ -39,6 +40,10 @@ pub(crate) struct DatagramDriver {
     host: Arc<Host>,
     options: Arc<Options>,
     place: Place,
+    /// Which peers have mail.
+    desk: Arc<Desk>,
+    /// Whether others ever leave any.
+    gets_mail: bool,
     /// Wakes the task for the next session that may have been idle too long, or for the next read.
     timer: Timer,
     pause: Option<Box<Pause>>,
@@ -53,6 +58,16 @@ struct Voice {
     responder: Box<dyn Responder>,
     /// Whether it knows that it is open.
     greeted: bool,
+    /// Where others leave messages for the peer.
+    mail: Option<Arc<Mailbox>>,
+}
+
+impl Drop for Voice {
+    fn drop(&mut self) {
+        if let Some(mail) = &self.mail {
+            mail.close();
+        }
+    }
 }
 
 impl DatagramDriver {
@@ -87,6 +102,8 @@ impl DatagramDriver {
             host,
             options,
             place,
+            desk: Arc::default(),
+            gets_mail: false,
             timer: Timer::default(),
             only: None,
             refusal_told: None,
@@ -98,6 +115,10 @@ impl DatagramDriver {
             ready!(self.socket.poll_send(cx, &mut self.unsent))?;
             if draining || self.is_done() {
                 return Poll::Ready(Ok(()));
+            }
+            self.collect(cx);
+            if !self.unsent.is_empty() {
+                continue;
             }
             if self
                 .pause
@@ -148,6 +169,8 @@ impl DatagramDriver {
             service,
             host,
             options,
+            desk,
+            gets_mail,
             ..
         } = self;
         let mut session = sessions.on_datagram(datagram, now, |ledger| {
@@ -155,16 +178,25 @@ impl DatagramDriver {
             let peer = Peer {
                 name: ledger.peer(),
                 arrival: Arrival::Datagrams,
+                framing: None,
             };
             let responder = Bounded::around(service.open(&peer), options.bounds());
+            let mail = responder.mailbox();
+            if let Some(mail) = &mail {
+                *gets_mail = true;
+                mail.rings(desk, *ledger.peer());
+            }
             Voice {
                 responder,
                 greeted: false,
+                mail,
             }
         });
         let payload = datagram.payload;
         outbox.clear();
-        let Voice { responder, greeted } = &mut *session.value;
+        let Voice {
+            responder, greeted, ..
+        } = &mut *session.value;
         if !std::mem::replace(greeted, true) {
             responder.on_open(now, &mut Out::new(outbox, Style::Messages, payload));
         }
@@ -191,6 +223,54 @@ impl DatagramDriver {
         if let Some(ending) = outbox.ending.take() {
             let reason = Reason::of(ending, false).to_string();
             sessions.end(datagram.peer, now, &reason);
+        }
+    }
+
+    /// Sends what others left for the peers.
+    fn collect(&mut self, cx: &Context<'_>) {
+        if !self.gets_mail {
+            return;
+        }
+        let rung = self.desk.take(cx.waker());
+        if rung.is_empty() {
+            return;
+        }
+        let now = self.host.recorder.now();
+        SendBatch::lend(|batch| {
+            for peer in rung {
+                lend(|lent| self.deliver(&peer, now, batch, &mut lent.outbox));
+            }
+            if !self.socket.try_send(batch) {
+                self.unsent = std::mem::take(batch);
+            }
+        });
+    }
+
+    fn deliver(&mut self, peer: &Address, now: Time, batch: &mut SendBatch, outbox: &mut Outbox) {
+        let Some(mut session) = self.sessions.of_peer(peer, now) else {
+            return;
+        };
+        let Some(mail) = &session.value.mail else {
+            return;
+        };
+        outbox.clear();
+        let Emptied { lost, end } = mail.empty_into(outbox);
+        if let Some(lost) = lost {
+            self.host.on_lost(session.answers.ledger().conn(), &lost);
+        }
+        let (mut from, mut sent) = (0, 0);
+        for end in &outbox.ends {
+            let message = &outbox.bytes[std::mem::replace(&mut from, *end)..*end];
+            // What the guard refuses is recorded by it and lost.
+            if session.answers.push(batch, message).is_ok() {
+                sent += message.len() as u64;
+            }
+        }
+        self.host.add((0, sent), (0, outbox.messages));
+        match end {
+            Some(End::Finished) => drop(self.sessions.end(peer, now, "the other side closed")),
+            Some(End::Broken(reason)) => drop(self.sessions.end(peer, now, &reason)),
+            None => {}
         }
     }
 

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use super::census::{Census, Place};
 use super::options::Options;
+use crate::mailbox::Lost;
 
 /// What all connections of a server share.
 #[derive(Debug)]
@@ -156,6 +157,14 @@ impl Host {
         if self.recorder.is_on() {
             let event = Event::new(Kind::Closed, conn, self.recorder.now());
             self.recorder.record(event, &closing().to_payload());
+        }
+    }
+
+    /// Tells that messages for a peer were lost.
+    pub(crate) fn on_lost(&self, conn: ConnId, lost: &Lost) {
+        if self.recorder.is_on() {
+            let event = Event::new(Kind::Dropped, conn, self.recorder.now());
+            self.recorder.record(event, lost.to_string().as_bytes());
         }
     }
 

@@ -38,6 +38,8 @@ pub(crate) struct Pending {
     bytes: Vec<u8>,
     /// How much of `bytes` was written since.
     at: usize,
+    /// Where each message ends in `bytes`, the last one first; only where boundaries matter.
+    ends: Vec<usize>,
     /// Goes out behind `bytes`.
     lent: &'static [u8],
 }
@@ -49,35 +51,50 @@ impl Pending {
         *self = Self {
             bytes: bytes.to_vec(),
             at: 0,
+            ends: vec![],
             lent,
         };
     }
 
+    /// Keeps a copy of the messages that end at `ends` in `bytes`, the first of which begins at
+    /// `from`.
+    pub(crate) fn keep_messages(&mut self, bytes: &[u8], ends: &[usize], from: usize) {
+        debug_assert!(self.is_empty(), "nothing is pushed while something waits");
+        let ends = ends.iter().rev().map(|end| end - from).collect();
+        *self = Self {
+            bytes: bytes[from..].to_vec(),
+            at: 0,
+            ends,
+            lent: &[],
+        };
+    }
+
     /// Whether nothing waits.
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.at == self.bytes.len() && self.lent.is_empty()
+        self.at == self.bytes.len() && self.lent.is_empty() && self.ends.is_empty()
     }
 
     /// What has to be written next.
     pub(crate) fn front(&self) -> &[u8] {
-        if self.at < self.bytes.len() {
-            &self.bytes[self.at..]
-        } else {
-            self.lent
+        match self.ends.last() {
+            Some(end) => &self.bytes[self.at..*end],
+            None if self.at < self.bytes.len() => &self.bytes[self.at..],
+            None => self.lent,
         }
     }
 
-    /// Notes that the kernel took `count` bytes of the front.
+    /// Notes that the kernel took `count` bytes of the front; of a message all of them.
     pub(crate) fn took(&mut self, count: usize) {
+        self.ends.pop();
         if self.at < self.bytes.len() {
             self.at += count;
-            if self.at == self.bytes.len() {
-                // Given back at once: a connection that waits for its peer holds nothing.
-                self.bytes = Vec::new();
-                self.at = 0;
-            }
         } else {
             self.lent = &self.lent[count..];
+        }
+        if self.at == self.bytes.len() && self.ends.is_empty() {
+            // Given back at once: a connection that waits for its peer holds nothing.
+            (self.bytes, self.ends, self.at) = (vec![], vec![], 0);
         }
     }
 }
@@ -98,6 +115,20 @@ mod tests {
             pending.took(count);
         }
         assert_eq!(sent, b"helloworld");
+        assert_eq!(pending.bytes.capacity(), 0);
+    }
+
+    #[test]
+    fn messages_leave_one_by_one_the_empty_ones_too() {
+        let mut pending = Pending::default();
+        pending.keep_messages(b"xxabcc", &[2, 3, 3, 4, 6, 6], 2);
+        let mut sent = vec![];
+        // The first end lies where the first message begins: it is empty.
+        while !pending.is_empty() {
+            sent.push(pending.front().to_vec());
+            pending.took(pending.front().len());
+        }
+        assert_eq!(sent, [&b""[..], b"a", b"", b"b", b"cc", b""]);
         assert_eq!(pending.bytes.capacity(), 0);
     }
 }

@@ -6,6 +6,7 @@ mod census;
 mod datagram;
 mod host;
 mod lent;
+mod link;
 mod options;
 mod pause;
 mod reason;
@@ -18,14 +19,17 @@ use std::io;
 use std::sync::Arc;
 
 use sockeye_frame::Framing;
-use sockeye_net::{Link, Listener};
+use sockeye_net::Listener;
 use sockeye_trace::Recorder;
 use thiserror::Error;
 use tokio::task::JoinSet;
 
-use census::Stage;
+use accept::Door;
 use datagram::DatagramDriver;
-use host::Host;
+
+pub(crate) use accept::drive;
+pub(crate) use census::Stage;
+pub(crate) use host::Host;
 
 pub use allow::{Cidr, CidrError};
 pub use host::Summary;
@@ -169,34 +173,35 @@ impl Tasks {
         host: &Arc<Host>,
     ) -> Result<(), ServeError> {
         let Entrance { listener, framing } = entrance;
-        let (service, host) = (service.clone(), Arc::clone(host));
-        match listener {
-            Listener::Stream(listener) => {
-                self.accepting
-                    .spawn(accept::accept_streams(listener, framing, service, host));
-            }
-            Listener::Ready(Link::Bytes(link)) => {
-                accept::hold(link, framing.as_ref(), &service, &host);
+        let (service, host) = (service.responders(host), Arc::clone(host));
+        let door = match listener {
+            Listener::Stream(listener) => Door::Stream(listener),
+            Listener::Seqpacket(listener) => Door::Seqpacket(listener),
+            Listener::Ready(link) => {
+                accept::hold(link, framing.as_ref(), &*service, &host);
+                return Ok(());
             }
             Listener::Datagram(socket) => {
                 let local = socket.local().to_string();
                 let broken = |source| ServeError::Socket { local, source };
-                let Service::Replies(responders) = service;
                 let options = host.options();
                 let place = host.census.enter_socket();
-                match DatagramDriver::new(socket, responders, host, options, place) {
+                match DatagramDriver::new(socket, service, host, options, place) {
                     Ok(driver) => {
                         self.sockets.spawn(async { driver.await.map_err(broken) });
                     }
                     Err(error) => return Err(broken(error)),
                 }
+                return Ok(());
             }
             other => {
                 return Err(ServeError::Unfit {
                     listener: format!("{other:?}"),
                 });
             }
-        }
+        };
+        self.accepting
+            .spawn(accept::accept(door, framing, service, host));
         Ok(())
     }
 

@@ -1,4 +1,5 @@
-//! The stream driver: one hand-written future a connection.
+//! The driver of connections: one hand-written future each, for streams and for sockets that keep
+//! the boundaries of messages.
 //!
 //! A poll borrows the thread's buffers, reads what is there, answers it into one batch, and writes
 //! that at once, before it waits for anything. Only what is left over (the beginning of a frame,
@@ -9,9 +10,9 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use sockeye_frame::DecodeError;
-use sockeye_net::ByteLink;
 use sockeye_trace::{Closing, ConnId, Event, Kind, Time};
 use tokio::time::Instant;
 
@@ -23,10 +24,15 @@ use super::pause::Pause;
 use super::reason::Reason;
 use super::timer::{Timer, after};
 use crate::dialogue::{Dialogue, Stop};
+use crate::mailbox::{Emptied, End, Mailbox};
 use crate::out::Outbox;
 
 /// Bytes that one poll moves before others get their turn.
 const TURN: u64 = 1024 * 1024;
+
+/// A peer that cannot hear that we have sent our last message, nor end the conversation itself, is
+/// listened to until it has been silent for this long.
+const QUIET: Duration = Duration::from_secs(2);
 
 /// The beginning of a frame is put in front of the next read up to this size: copying it is cheaper
 /// than a second buffer. Beyond it the frame grows in the connection, so that a frame that drips in
@@ -35,10 +41,22 @@ const FRONT: usize = 4096;
 
 /// What the driver needs of a connection.
 pub(crate) trait Stream: Unpin {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>>;
+    /// Reads into `buf`; none after the last byte, or the last message.
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<Option<usize>>>;
+    /// Writes as much of `bytes` as there is room for; a message whole or not at all.
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+    /// Makes closing a reset, where that exists.
+    fn reset_on_drop(&mut self);
+    /// Whether what is read and written are messages, whole.
+    fn keeps_messages(&self) -> bool;
+    /// Whether the peer can say that it has sent its last byte, and hear that we have.
+    fn has_end(&self) -> bool;
     /// Bytes read and written so far.
     fn moved(&self) -> (u64, u64);
     fn conn(&self) -> ConnId;
@@ -58,6 +76,12 @@ pub(crate) struct StreamDriver<S: Stream> {
     answered: bool,
     /// The peer has sent its last byte.
     peer_done: bool,
+    /// Where others leave messages for the peer.
+    mail: Option<Arc<Mailbox>>,
+    /// Nothing more will be left there.
+    mail_done: bool,
+    /// Our direction was shut down although the peer's goes on.
+    write_done: bool,
     /// `rest` may hold whole frames: the batch was full.
     stalled: bool,
     /// What was read and not taken.
@@ -65,6 +89,8 @@ pub(crate) struct StreamDriver<S: Stream> {
     pending: Pending,
     /// Wakes the task for the nearest deadline, if there is any.
     timer: Timer,
+    /// How long nothing may be read or written.
+    idle_limit: Option<Duration>,
     /// When anything was last read or written; only kept where an idle limit asks for it.
     last_used: Option<Instant>,
     /// Where the frame in `rest` begins, and until when it has to be complete.
@@ -100,7 +126,11 @@ impl<S: Stream> StreamDriver<S> {
         let pause = options.read_pause.clone();
         Self {
             pause: pause.map(|range| Box::new(Pause::new(range, options.seed, number))),
+            idle_limit: options.idle_timeout,
             last_used: options.idle_timeout.map(|_| Instant::now()),
+            mail: dialogue.mailbox(),
+            mail_done: false,
+            write_done: false,
             link,
             dialogue,
             host,
@@ -134,14 +164,31 @@ impl<S: Stream> StreamDriver<S> {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
+            if self.has_mail() {
+                ready!(self.collect(cx, lent))?;
+                continue;
+            }
             match self.phase {
                 Phase::New => {
                     self.phase = Phase::Open;
+                    if let Some(mail) = &self.mail {
+                        mail.wakes(cx.waker());
+                    }
                     self.push(cx, lent, Dialogue::open)?;
                 }
                 Phase::Open | Phase::HalfClosed if self.goes_on && !draining => {
                     self.goes_on = false;
                     self.push(cx, lent, Dialogue::drained)?;
+                }
+                Phase::Open if self.mail_done && !self.write_done => {
+                    ready!(self.link.poll_flush(cx))?;
+                    ready!(self.link.poll_shutdown(cx))?;
+                    self.write_done = true;
+                    if !self.link.has_end() {
+                        // The peer cannot end it either: it has this long to answer.
+                        self.idle_limit = Some(QUIET);
+                        self.last_used = Some(Instant::now());
+                    }
                 }
                 Phase::Open if self.stalled => self.resume(cx, &mut lent.outbox)?,
                 Phase::Open => match self.read(cx, lent)? {
@@ -153,6 +200,10 @@ impl<S: Stream> StreamDriver<S> {
                     }
                     Poll::Pending => return Poll::Pending,
                 },
+                // Others may still have something to say to the peer.
+                Phase::HalfClosed if self.mail.is_some() && !self.mail_done && !draining => {
+                    return Poll::Pending;
+                }
                 // All is sent, and the responder had nothing to add to it.
                 Phase::HalfClosed => self.close(Reason::Peer),
                 Phase::Closing => {
@@ -169,10 +220,9 @@ impl<S: Stream> StreamDriver<S> {
                 }
                 Phase::Lingering { .. } if draining => return Poll::Ready(Ok(())),
                 Phase::Lingering { ref mut left, .. } => {
-                    let got = ready!(self.link.poll_read(cx, &mut lent.input))?;
-                    *left = left.saturating_sub(got as u64);
-                    if got == 0 || *left == 0 {
-                        return Poll::Ready(Ok(()));
+                    match ready!(self.link.poll_read(cx, &mut lent.input))? {
+                        Some(got) if *left > got as u64 => *left -= got as u64,
+                        _ => return Poll::Ready(Ok(())),
                     }
                 }
             }
@@ -192,12 +242,41 @@ impl<S: Stream> StreamDriver<S> {
         self.deliver(cx, &mut lent.outbox, &[])
     }
 
+    #[inline]
+    fn has_mail(&self) -> bool {
+        matches!(self.phase, Phase::Open | Phase::HalfClosed)
+            && self.mail.as_ref().is_some_and(|mail| mail.has_mail())
+    }
+
+    /// Sends what others left for the peer.
+    fn collect(&mut self, cx: &mut Context<'_>, lent: &mut Lent) -> Poll<io::Result<()>> {
+        let Some(mail) = &self.mail else {
+            return Poll::Ready(Ok(()));
+        };
+        lent.outbox.clear();
+        let Emptied { lost, end } = mail.empty_into(&mut lent.outbox);
+        if let Some(lost) = lost {
+            self.host.on_lost(self.link.conn(), &lost);
+        }
+        match end {
+            Some(End::Broken(reason)) => {
+                self.link.reset_on_drop();
+                self.reason
+                    .get_or_insert_with(|| Box::new(Reason::Refused(reason)));
+                // Whoever breaks off wants nothing sent any more.
+                return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+            }
+            Some(End::Finished) => self.mail_done = true,
+            None => {}
+        }
+        Poll::Ready(self.deliver(cx, &mut lent.outbox, &[]))
+    }
+
     /// Reads once and answers what came.
     fn read(&mut self, cx: &mut Context<'_>, lent: &mut Lent) -> io::Result<Poll<()>> {
-        if self
-            .pause
-            .as_ref()
-            .is_some_and(|pause| pause.until() > Instant::now())
+        let pauses = |pause: &Pause| pause.until() > Instant::now();
+        if self.pause.as_deref().is_some_and(pauses)
+            || self.mail.as_ref().is_some_and(|mail| mail.is_held())
         {
             return Ok(Poll::Pending);
         }
@@ -218,9 +297,9 @@ impl<S: Stream> StreamDriver<S> {
             Poll::Ready(got) => got?,
         };
         self.touch();
-        if got == 0 {
+        let Some(got) = got else {
             return self.on_end(cx, outbox).map(Poll::Ready);
-        }
+        };
         if let Some(pause) = &mut self.pause {
             pause.again();
         }
@@ -320,22 +399,30 @@ impl<S: Stream> StreamDriver<S> {
 
     /// Writes the batch at once and keeps what the kernel does not take.
     fn deliver(&mut self, cx: &mut Context<'_>, outbox: &mut Outbox, src: &[u8]) -> io::Result<()> {
-        let bytes = if outbox.forwarded.is_empty() {
-            &outbox.bytes[..]
-        } else {
-            &src[outbox.forwarded.clone()]
-        };
         self.dialogue.written_messages += outbox.messages;
         self.goes_on |= outbox.more;
-        self.answered |= outbox.len() > 0;
-        let written = self.write(cx, bytes)?;
-        let lent = if written == bytes.len() {
-            self.write(cx, outbox.lent)?
+        self.answered |= outbox.messages > 0 || outbox.len() > 0;
+        let forwarded = outbox.forwarded.clone();
+        let bytes = if forwarded.is_empty() {
+            &outbox.bytes[..]
         } else {
-            0
+            &src[forwarded]
         };
-        if written + lent < bytes.len() + outbox.lent.len() {
-            self.pending.keep(&bytes[written..], &outbox.lent[lent..]);
+        if self.link.keeps_messages() {
+            let whole = [bytes.len()];
+            let is_forwarded = outbox.ends.is_empty() && !bytes.is_empty();
+            self.send(cx, bytes, if is_forwarded { &whole } else { &outbox.ends })?;
+        } else {
+            let written = self.write(cx, bytes)?;
+            let whole = written == bytes.len();
+            let lent = if whole {
+                self.write(cx, outbox.lent)?
+            } else {
+                0
+            };
+            if written + lent < bytes.len() + outbox.lent.len() {
+                self.pending.keep(&bytes[written..], &outbox.lent[lent..]);
+            }
         }
         if let Some(ending) = outbox.ending.take() {
             let reason = Reason::of(ending, self.peer_done);
@@ -346,6 +433,20 @@ impl<S: Stream> StreamDriver<S> {
                     .record(event, reason.to_string().as_bytes());
             }
             self.close(reason);
+        }
+        Ok(())
+    }
+
+    /// Sends as many messages as the kernel takes without waiting, and keeps the others.
+    fn send(&mut self, cx: &mut Context<'_>, bytes: &[u8], ends: &[usize]) -> io::Result<()> {
+        let mut from = 0;
+        for (at, end) in ends.iter().enumerate() {
+            if self.link.poll_write(cx, &bytes[from..*end])?.is_pending() {
+                self.pending.keep_messages(bytes, &ends[at..], from);
+                return Ok(());
+            }
+            from = *end;
+            self.touch();
         }
         Ok(())
     }
@@ -367,8 +468,9 @@ impl<S: Stream> StreamDriver<S> {
     /// Waits until nothing is left to write.
     fn flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.pending.is_empty() {
-            let taken = ready!(self.link.poll_write(cx, self.pending.front()))?;
-            if taken == 0 {
+            let front = self.pending.front();
+            let taken = ready!(self.link.poll_write(cx, front))?;
+            if taken < front.len().min(1) {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.pending.took(taken);
@@ -438,8 +540,7 @@ impl<S: Stream> StreamDriver<S> {
                 .map(|pause| (pause.until(), Limit::Pause))
                 .filter(|(until, _)| self.may_read() && *until > Instant::now()),
             self.frame_limit().map(|deadline| (deadline, Limit::Frame)),
-            self.options
-                .idle_timeout
+            self.idle_limit
                 .zip(self.last_used)
                 .map(|(limit, last_used)| (after(last_used, limit), Limit::Idle)),
         ];
@@ -477,7 +578,8 @@ impl<S: Stream> StreamDriver<S> {
             // Why it is closed was said before.
             Limit::Linger => Some(Reason::Service),
             Limit::Frame => Some(Reason::SlowFrame(self.options.frame_timeout)),
-            Limit::Idle => self.options.idle_timeout.map(Reason::Idle),
+            Limit::Idle if self.write_done && !self.link.has_end() => Some(Reason::Peer),
+            Limit::Idle => self.idle_limit.map(Reason::Idle),
         }
     }
 
@@ -509,7 +611,11 @@ impl<S: Stream> Future for StreamDriver<S> {
             }
             match lend(|lent| this.run(cx, lent, stage == Stage::Draining)) {
                 Poll::Ready(Ok(())) => return this.end(Reason::Peer),
-                Poll::Ready(Err(error)) => return this.end(Reason::Broken(error)),
+                Poll::Ready(Err(error)) => {
+                    let reason = Reason::Broken(error);
+                    this.dialogue.broken(&reason.to_string());
+                    return this.end(reason);
+                }
                 Poll::Pending => {}
             }
             let limit = ready!(this.poll_limits(cx));
@@ -523,6 +629,9 @@ impl<S: Stream> Future for StreamDriver<S> {
 impl<S: Stream> Drop for StreamDriver<S> {
     /// A connection ends here, also when its task was thrown away.
     fn drop(&mut self) {
+        if let Some(mail) = &self.mail {
+            mail.close();
+        }
         let (read_bytes, written_bytes) = self.link.moved();
         let Dialogue {
             read_messages,
@@ -541,35 +650,6 @@ impl<S: Stream> Drop for StreamDriver<S> {
             written_messages,
             reason: reason.map_or(Reason::Cut, |reason| *reason).to_string(),
         });
-    }
-}
-
-impl Stream for ByteLink {
-    #[inline]
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        ByteLink::poll_read(self, cx, buf)
-    }
-
-    #[inline]
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        ByteLink::poll_write(self, cx, bytes)
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ByteLink::poll_flush(self, cx)
-    }
-
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ByteLink::poll_shutdown(self, cx)
-    }
-
-    #[inline]
-    fn moved(&self) -> (u64, u64) {
-        (self.read_bytes(), self.written_bytes())
-    }
-
-    fn conn(&self) -> ConnId {
-        ByteLink::conn(self)
     }
 }
 

@@ -24,13 +24,18 @@ struct Link {
 }
 
 impl Stream for Link {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<Option<usize>>> {
         let mut buf = ReadBuf::new(buf);
         ready!(Pin::new(&mut self.io).poll_read(cx, &mut buf))?;
         self.moved.0 += buf.filled().len() as u64;
         self.reads
             .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        Poll::Ready(Ok(buf.filled().len()))
+        let got = buf.filled().len();
+        Poll::Ready(Ok((got > 0).then_some(got)))
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
@@ -45,6 +50,16 @@ impl Stream for Link {
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    fn reset_on_drop(&mut self) {}
+
+    fn keeps_messages(&self) -> bool {
+        false
+    }
+
+    fn has_end(&self) -> bool {
+        true
     }
 
     fn moved(&self) -> (u64, u64) {
@@ -92,6 +107,7 @@ impl Scene {
             service.open(&Peer {
                 name: &"test",
                 arrival,
+                framing: Some(framing),
             }),
             self.options.bounds(),
         );
@@ -102,7 +118,7 @@ impl Scene {
                 moved: (0, 0),
                 reads: Arc::default(),
             },
-            Dialogue::new(framing.decoder(), responder),
+            Dialogue::new(Some(framing), responder),
             Arc::clone(&self.host),
             Arc::new(self.options.clone()),
             self.host.census.enter(usize::MAX).unwrap(),

@@ -1,0 +1,105 @@
+//! The links of `net`, as the driver needs them.
+
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use sockeye_net::{ByteLink, MessageLink, Name, UnixKind};
+use sockeye_trace::ConnId;
+
+use super::stream::Stream;
+
+impl Stream for ByteLink {
+    #[inline]
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<Option<usize>>> {
+        let got = ready!(ByteLink::poll_read(self, cx, buf))?;
+        Poll::Ready(Ok((got > 0).then_some(got)))
+    }
+
+    #[inline]
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        ByteLink::poll_write(self, cx, bytes)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ByteLink::poll_flush(self, cx)
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ByteLink::poll_shutdown(self, cx)
+    }
+
+    fn reset_on_drop(&mut self) {
+        // It fails only where the connection is gone already.
+        let _ = self.set_reset_on_drop(true);
+    }
+
+    #[inline]
+    fn keeps_messages(&self) -> bool {
+        false
+    }
+
+    fn has_end(&self) -> bool {
+        true
+    }
+
+    #[inline]
+    fn moved(&self) -> (u64, u64) {
+        (self.read_bytes(), self.written_bytes())
+    }
+
+    fn conn(&self) -> ConnId {
+        ByteLink::conn(self)
+    }
+}
+
+impl Stream for MessageLink {
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<Option<usize>>> {
+        let received = ready!(self.poll_recv(cx, buf))?;
+        Poll::Ready(Ok(received.map(|received| received.len)))
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_send(cx, bytes))?;
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.shutdown())
+    }
+
+    fn reset_on_drop(&mut self) {}
+
+    fn keeps_messages(&self) -> bool {
+        true
+    }
+
+    fn has_end(&self) -> bool {
+        matches!(
+            self.local(),
+            Name::Unix {
+                kind: UnixKind::Seqpacket,
+                ..
+            }
+        )
+    }
+
+    fn moved(&self) -> (u64, u64) {
+        (self.received().1, self.sent().1)
+    }
+
+    fn conn(&self) -> ConnId {
+        MessageLink::conn(self)
+    }
+}
