@@ -1,12 +1,14 @@
 //! Message endpoints from their text to an open socket, both ways.
 
+mod wire;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::os::fd::{IntoRawFd, OwnedFd};
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use socket2::{Domain, Type};
-use sockeye_net::datagram::{RecvBatch, Route, SendBatch, Socket, Tag};
+use sockeye_net::datagram::{Address, RecvBatch, Route, SendBatch, Socket, Tag};
 use sockeye_net::{
     Endpoint, Families, Link, Listener, MessageLink, Name, Net, NetError, Received, StaticResolver,
     connect, listen,
@@ -298,7 +300,7 @@ fn groups_are_joined_and_whoever_answers_is_heard() {
             .enable_all()
             .build()
             .unwrap();
-        add_a_wire();
+        wire::add();
         runtime.block_on(async {
             let net = net();
             for (listening, dialling) in [
@@ -331,33 +333,6 @@ fn groups_are_joined_and_whoever_answers_is_heard() {
     });
 }
 
-/// `ip link add wire type veth`, both ends up: the loopback device has no IPv6 groups. RTM_NEWLINK
-/// (16) with IFLA_IFNAME (3) and IFLA_LINKINFO (18), rtnetlink(7).
-fn add_a_wire() {
-    let script = "
-import fcntl, socket, struct, time
-def attribute(kind, data):
-    return struct.pack('HH', 4 + len(data), kind) + data + bytes(-len(data) % 4)
-with open('/proc/sys/net/ipv6/conf/default/accept_dad', 'w') as f:
-    f.write('0')
-link = bytes(16) + attribute(3, b'wire\\0') + attribute(18, attribute(1, b'veth'))
-with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as s:
-    s.send(struct.pack('IHHII', 16 + len(link), 16, 0x605, 1, 0) + link)
-    assert struct.unpack('i', s.recv(4096)[16:20]) == (0,)
-with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-    for _, name in socket.if_nameindex():
-        fcntl.ioctl(s, 0x8914, struct.pack('16sH14s', name.encode(), 0x1 | 0x40 | 0x1000, b''))
-deadline = time.monotonic() + 10
-while 'wire' not in open('/proc/net/if_inet6').read():
-    assert time.monotonic() < deadline
-    time.sleep(0.01)
-";
-    if let Some(mut script) = sockeye_testkit::python(script, &[]) {
-        let exit = script.exit();
-        assert_eq!(exit.code, Some(0), "{}", exit.stderr_text());
-    }
-}
-
 #[tokio::test]
 async fn raw_sockets_say_what_they_need() {
     let net = net();
@@ -377,4 +352,47 @@ async fn raw_sockets_say_what_they_need() {
         .await
         .unwrap_err();
     assert!(matches!(error, NetError::NoAddress { .. }), "{error}");
+}
+
+/// Packets wait for an Ethernet address that nobody has, so the socket's own buffer fills up until
+/// the kernel gives up on it.
+#[test]
+fn a_socket_whose_own_buffer_is_full_is_waited_for() {
+    sockeye_testkit::private_network(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        wire::add();
+        runtime.block_on(async {
+            let socket = bound(&net(), "udp://10.77.0.1:0?sndbuf=4608")
+                .await
+                .remove(0);
+            let nobody: std::net::SocketAddr = "10.77.0.99:9".parse().unwrap();
+            let (route, mut batch) = (Route::from(Address::from(nobody)), SendBatch::default());
+            for size in [2000, 1900, 2000, 1900] {
+                batch.push(&route, Tag::default(), &vec![0; size]);
+            }
+            assert!(!socket.try_send(&mut batch) && !batch.is_empty());
+            let sent = std::future::poll_fn(|cx| socket.poll_send(cx, &mut batch));
+            let sent = tokio::time::timeout(Duration::from_secs(20), sent).await;
+            sent.expect("room came and nobody was woken").unwrap();
+            assert_eq!((batch.len(), socket.dropped()), (0, 0));
+        });
+    });
+}
+
+#[test]
+fn what_is_not_permitted_names_the_privilege() {
+    let error = NetError::System {
+        operation: sockeye_net::Operation::Open,
+        endpoint: "ip://127.0.0.1?proto=icmp".into(),
+        address: None,
+        source: sockeye_net::Errno::new(libc::EPERM),
+    };
+    assert!(
+        error
+            .hint()
+            .is_some_and(|hint| hint.contains("CAP_NET_RAW"))
+    );
 }

@@ -22,3 +22,8 @@ pub use batch::{Datagram, RecvBatch, Route, SendBatch, Tag};
 pub use guard::{Guard, GuardLimits, Refusal};
 pub use sessions::{Answers, Ledger, Session, SessionLimits, Sessions};
 pub use socket::{Socket, SocketKind};
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+use batch::INET_SLOT;

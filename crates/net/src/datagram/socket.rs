@@ -202,6 +202,14 @@ impl Socket {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn is_gro_on(&self) -> bool {
+        self.gro
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_on()
+    }
+
     fn set_gro(&self, on: bool) -> io::Result<()> {
         mmsg::set_option(self.io.as_fd(), libc::SOL_UDP, libc::UDP_GRO, on.into())
     }
