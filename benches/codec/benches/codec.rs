@@ -1,12 +1,18 @@
 //! `cargo bench --manifest-path benches/Cargo.toml -p codec`
 
 use bytes::{Bytes, BytesMut};
-use codec::{batch, decode_lengths, decode_lines, decode_ours};
+use codec::{
+    batch, decode_lengths, decode_lines, decode_ours, echo_lengths, echo_lines, echo_ours,
+};
 use codec::{encode_lengths, encode_lines, encode_ours, message, wire};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use sockeye_frame::Framing;
 
 const SIZES: [usize; 3] = [16, 1 << 10, 64 << 10];
+
+/// What the other codec does with the bytes of a batch.
+type Decode = fn(&mut BytesMut) -> usize;
+type Echo = fn(&mut BytesMut, &mut BytesMut);
 
 fn framing(text: &str) -> Framing {
     text.parse()
@@ -14,7 +20,7 @@ fn framing(text: &str) -> Framing {
 }
 
 fn decode(c: &mut Criterion) {
-    let rivals: [(&str, &str, fn(&mut BytesMut) -> usize); 2] = [
+    let rivals: [(&str, &str, Decode); 2] = [
         ("u32be", "LengthDelimitedCodec", decode_lengths),
         ("line", "LinesCodec", decode_lines),
     ];
@@ -64,5 +70,32 @@ fn encode(c: &mut Criterion) {
     }
 }
 
-criterion_group!(codecs, decode, encode);
+fn echo(c: &mut Criterion) {
+    let rivals: [(&str, &str, Echo); 2] = [
+        ("u32be", "LengthDelimitedCodec", echo_lengths),
+        ("line", "LinesCodec", echo_lines),
+    ];
+    for (name, rival, echo_theirs) in rivals {
+        let (framing, mut group) = (framing(name), c.benchmark_group(format!("echo/{name}")));
+        for size in SIZES {
+            let wire = wire(&framing, &message(size));
+            group.throughput(Throughput::Elements(batch(size) as u64));
+            group.bench_function(BenchmarkId::new("sockeye", size), |b| {
+                let mut out = vec![];
+                b.iter(|| echo_ours(&framing, &wire, &mut out));
+            });
+            group.bench_function(BenchmarkId::new(rival, size), |b| {
+                let mut out = BytesMut::new();
+                b.iter_batched_ref(
+                    || BytesMut::from(&wire[..]),
+                    |wire| echo_theirs(wire, &mut out),
+                    BatchSize::NumIterations(16),
+                );
+            });
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(codecs, decode, encode, echo);
 criterion_main!(codecs);

@@ -11,11 +11,13 @@ use tokio_util::codec::{Decoder as _, Encoder, LengthDelimitedCodec, LinesCodec}
 const READ: usize = 256 << 10;
 
 /// Messages of this size fill one large read, 16 messages at least.
+#[must_use]
 pub fn batch(size: usize) -> usize {
     (READ / size).max(16)
 }
 
 /// Printable text, so that every codec can carry it.
+#[must_use]
 pub fn message(size: usize) -> Vec<u8> {
     (b' '..=b'~').cycle().take(size).collect()
 }
@@ -24,6 +26,7 @@ pub fn message(size: usize) -> Vec<u8> {
 ///
 /// # Panics
 /// If the framing cannot carry the message.
+#[must_use]
 pub fn wire(framing: &Framing, message: &[u8]) -> Vec<u8> {
     let mut out = vec![];
     for _ in 0..batch(message.len()) {
@@ -38,6 +41,7 @@ pub fn wire(framing: &Framing, message: &[u8]) -> Vec<u8> {
 ///
 /// # Panics
 /// If the bytes are not frames.
+#[must_use]
 pub fn decode_ours(framing: &Framing, wire: &[u8]) -> usize {
     let (mut decoder, mut rest, mut count) = (framing.decoder(), wire, 0);
     loop {
@@ -114,5 +118,48 @@ pub fn encode_lines(message: &str, out: &mut BytesMut) {
     for _ in 0..batch(message.len()) {
         Encoder::<&str>::encode(&mut codec, black_box(message), out)
             .expect("lines are not refused");
+    }
+}
+
+/// Decodes a batch with ours and frames every message again, as an echo does.
+///
+/// # Panics
+/// If the bytes are not frames.
+pub fn echo_ours(framing: &Framing, wire: &[u8], out: &mut Vec<u8>) {
+    out.clear();
+    let (mut decoder, mut rest) = (framing.decoder(), wire);
+    loop {
+        let step = decoder.decode(rest).expect("the wire is good");
+        let Step::Frame { used, .. } = step else {
+            return;
+        };
+        decoder.forward(rest, &step, out);
+        rest = &rest[used..];
+    }
+}
+
+/// Decodes a batch with tokio-util's lengths and frames every message again.
+///
+/// # Panics
+/// If the bytes are not frames.
+pub fn echo_lengths(wire: &mut BytesMut, out: &mut BytesMut) {
+    out.clear();
+    let mut codec = LengthDelimitedCodec::new();
+    while let Some(frame) = codec.decode(wire).expect("the wire is good") {
+        codec
+            .encode(frame.freeze(), out)
+            .expect("it was short enough before");
+    }
+}
+
+/// Decodes a batch with tokio-util's lines and frames every message again.
+///
+/// # Panics
+/// If the bytes are not lines.
+pub fn echo_lines(wire: &mut BytesMut, out: &mut BytesMut) {
+    out.clear();
+    let mut codec = LinesCodec::new_with_max_length(1 << 20);
+    while let Some(line) = codec.decode(wire).expect("the wire is good") {
+        codec.encode(line, out).expect("lines are not refused");
     }
 }

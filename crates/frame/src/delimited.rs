@@ -21,7 +21,7 @@ pub(crate) enum Delimiter {
     Text(Arc<Needle>),
 }
 
-/// A long message is searched and copied in parts that fit the fastest cache.
+/// What fits the fastest cache beside its copy.
 const PART: usize = 8 << 10;
 
 /// A delimiter of several bytes, prepared for searching once for all connections.
@@ -125,8 +125,27 @@ impl Delimiter {
             out.extend_from_slice(self.bytes());
             return Ok(());
         };
-        let start = out.len();
         out.reserve(message.len() + 1);
+        if message.len() > PART {
+            return self.encode_in_parts(byte, message, out);
+        }
+        if holds(message, byte) {
+            return self.permits(message);
+        }
+        out.extend_from_slice(message);
+        out.push(byte);
+        Ok(())
+    }
+
+    /// Searches and copies a long message in parts, so that each is in the cache for the second.
+    #[inline(never)]
+    fn encode_in_parts(
+        &self,
+        byte: u8,
+        message: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), Unencodable> {
+        let start = out.len();
         for part in message.chunks(PART) {
             if holds(part, byte) {
                 out.truncate(start);

@@ -227,6 +227,7 @@ mod tests {
             None,
             "; the header is ff 41 00 07, ASCII \".A..\"",
         );
+        check(&[0x16, 3, 9, 2], None, "; the header is 16 03 09 02");
         check(b"A", None, "; the header is 41, ASCII \"A\"");
         check(b"", None, "");
     }

@@ -27,8 +27,8 @@ impl LengthField {
 
     /// What to add to the announced number to get the bytes that follow it.
     #[inline]
-    pub(crate) fn delta(&self) -> i128 {
-        i128::from(self.adj) - if self.incl { i128::from(self.width) } else { 0 }
+    pub(crate) fn delta(&self) -> i64 {
+        self.adj - if self.incl { i64::from(self.width) } else { 0 }
     }
 
     /// The largest number that fits.
@@ -50,13 +50,15 @@ impl LengthField {
         if announced > self.most() {
             return Err(self.malformed(src, at, Fault::NegativeLength(self.negative(announced))));
         }
-        let body = i128::from(announced) + self.delta();
-        if body < 0 {
-            let least = u64::try_from(-self.delta()).unwrap_or(u64::MAX);
-            return Err(self.malformed(src, at, Fault::ShortLength { announced, least }));
-        }
-        // What does not fit 64 bits is above every limit all the same.
-        let body = u64::try_from(body).unwrap_or(u64::MAX);
+        let body = match announced.checked_add_signed(self.delta()) {
+            Some(body) => body,
+            // What does not fit 64 bits is above every limit all the same.
+            None if self.delta() > 0 => u64::MAX,
+            None => {
+                let least = self.delta().unsigned_abs();
+                return Err(self.malformed(src, at, Fault::ShortLength { announced, least }));
+            }
+        };
         Ok(Read::Whole(Awaited {
             announced,
             own: 0..self.off,
@@ -107,7 +109,7 @@ impl LengthField {
             ..*self
         };
         let number = swapped.number(&header[self.off..]);
-        let body = u64::try_from(i128::from(number) + self.delta()).ok()?;
+        let body = number.checked_add_signed(self.delta())?;
         let plausible = self.width > 1 && number <= self.most() && (1..=limit).contains(&body);
         plausible.then(|| Guess::OtherOrder {
             number,
@@ -118,31 +120,32 @@ impl LengthField {
     /// The number to announce for a message of which `body` bytes follow the length.
     #[inline]
     fn announce(&self, body: u64) -> Result<u64, Unencodable> {
-        let number = i128::from(body) - self.delta();
-        match u64::try_from(number) {
-            Ok(number) if number <= self.most() => Ok(number),
-            Err(_) if number < 0 => Err(self.too_short(body)),
-            Ok(_) | Err(_) => Err(self.too_long(body)),
+        match body.checked_add_signed(-self.delta()) {
+            Some(number) if number <= self.most() => Ok(number),
+            None if self.delta() > 0 => Err(self.too_short(body)),
+            Some(_) | None => Err(self.too_long(body)),
         }
     }
 
     #[cold]
     fn too_long(&self, body: u64) -> Unencodable {
-        let most = i128::from(self.most()) + self.delta() + self.off as i128;
-        let most = u64::try_from(most.max(0)).unwrap_or(u64::MAX);
-        Unencodable::TooLongForWidth {
-            len: body.saturating_add(self.off as u64),
-            most,
-        }
+        let most = self.most().saturating_add_signed(self.delta());
+        let (len, most) = (self.whole(body), self.whole(most));
+        Unencodable::TooLongForWidth { len, most }
     }
 
     #[cold]
     fn too_short(&self, body: u64) -> Unencodable {
-        let least = u64::try_from(self.delta() + self.off as i128).unwrap_or(u64::MAX);
+        let least = self.whole(self.delta().unsigned_abs());
         Unencodable::TooShort {
-            len: body.saturating_add(self.off as u64),
+            len: self.whole(body),
             least,
         }
+    }
+
+    /// The length of a message of which `body` bytes follow the length.
+    fn whole(&self, body: u64) -> u64 {
+        body.saturating_add(self.off as u64)
     }
 
     /// How many bytes of `message` go ahead of the length.

@@ -304,12 +304,12 @@ impl<'a> Spec<'a> {
                 self.error(end, SpecProblem::NothingFits("the size is above max="))
             }
             Kind::Counted(Header::Length(field)) => {
-                let least = i128::from(field.off as u64) + field.delta().max(0);
-                if least > i128::from(max) {
+                let least = (field.off as u64).saturating_add_signed(field.delta().max(0));
+                if least > max {
                     let problem = "off= and adj= are together above max=";
                     return self.error(end, SpecProblem::NothingFits(problem));
                 }
-                if i128::from(field.most()) + field.delta() < 0 {
+                if field.delta() < 0 && field.most() < field.delta().unsigned_abs() {
                     let problem = "adj= takes away more than the length can announce";
                     return self.error(end, SpecProblem::NothingFits(problem));
                 }
