@@ -244,7 +244,12 @@ async fn attempt(endpoint: &Endpoint, from: Source, to: SocketAddr) -> Result<Tc
     if let Some(own) = from.address(to) {
         let bound = socket.bind(&own.into());
         bound.map_err(|error| {
-            Failure::Setting(NetError::system(Operation::Bind, endpoint, error).at(&own))
+            Failure::Setting(match error.raw_os_error() {
+                Some(libc::EADDRINUSE) => {
+                    NetError::in_use(Operation::Bind, endpoint, &Name::tcp(own))
+                }
+                _ => NetError::system(Operation::Bind, endpoint, error).at(&own),
+            })
         })?;
     }
     let stream = TcpSocket::from_std_stream(socket.into())

@@ -32,11 +32,13 @@ pub enum NetError {
     },
     /// Somebody else has the address.
     #[error(
-        "cannot listen on {endpoint}{}: {errno}{}",
+        "cannot {operation} {endpoint}{}: {errno}{}",
         At(Some(address), endpoint),
         HeldBy(holder)
     )]
     InUse {
+        /// What was being done: listening, or binding before a connect.
+        operation: Operation,
         /// Which endpoint.
         endpoint: String,
         /// Which of its addresses.
@@ -141,7 +143,7 @@ impl fmt::Display for Operation {
         f.write_str(match self {
             Self::Open => "open a socket for",
             Self::Configure => "configure the socket of",
-            Self::Bind => "bind",
+            Self::Bind => "bind the socket of",
             Self::Listen => "listen on",
             Self::Connect => "connect to",
             Self::TakeOver => "take over",
@@ -166,11 +168,12 @@ impl NetError {
     }
 
     /// The address is taken: looks for who has it.
-    pub(crate) fn in_use(endpoint: &impl fmt::Display, name: &Name) -> Self {
+    pub(crate) fn in_use(operation: Operation, endpoint: &impl fmt::Display, name: &Name) -> Self {
         let address = name.to_string();
         let holder = Holder::find(name).map(Box::new);
         let errno = Errno::new(libc::EADDRINUSE);
         Self::InUse {
+            operation,
             endpoint: endpoint.to_string(),
             address,
             errno,
@@ -379,10 +382,10 @@ mod tests {
     #[test]
     fn an_address_is_told_where_the_endpoint_does_not_say_it() {
         let error = NetError::system(Operation::Bind, &"tcp://:80", Errno::new(libc::EACCES));
-        assert_eq!(error.to_string(), "cannot bind tcp://:80");
+        assert_eq!(error.to_string(), "cannot bind the socket of tcp://:80");
         assert_eq!(
             error.at(&"127.0.0.1:80").to_string(),
-            "cannot bind tcp://:80 (127.0.0.1:80)"
+            "cannot bind the socket of tcp://:80 (127.0.0.1:80)"
         );
     }
 }

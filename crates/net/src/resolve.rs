@@ -1,6 +1,6 @@
 //! Names to addresses, as an input: tests bring their own resolver and need no hosts file.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
@@ -56,7 +56,9 @@ pub(crate) async fn addresses(
             loopback.map(|ip| SocketAddr::new(ip, at.port)).to_vec()
         }
     };
-    found.retain(|address| net.families.allow(address.ip()));
+    // A hosts file may name an address twice, and nobody can listen on it twice.
+    let mut seen = HashSet::new();
+    found.retain(|address| net.families.allow(address.ip()) && seen.insert(*address));
     if found.is_empty() {
         let (endpoint, families) = (endpoint.to_string(), net.families);
         return Err(NetError::NoAddress { endpoint, families });
@@ -95,13 +97,7 @@ fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, ResolveError> {
             reason: reason.to_lowercase(),
         }
     })?;
-    let mut addresses: Vec<SocketAddr> = vec![];
-    for address in found {
-        // A hosts file may name an address twice.
-        if !addresses.contains(&address) {
-            addresses.push(address);
-        }
-    }
+    let addresses: Vec<SocketAddr> = found.collect();
     if addresses.is_empty() {
         return Err(ResolveError {
             reason: "the name has no address".into(),

@@ -43,7 +43,7 @@ impl ClaimError {
     /// As what went wrong with an endpoint.
     pub(crate) fn of(self, endpoint: &impl Display, name: &Name) -> NetError {
         match self {
-            Self::Locked | Self::Answered => NetError::in_use(endpoint, name),
+            Self::Locked | Self::Answered => NetError::in_use(Operation::Listen, endpoint, name),
             Self::NoSocket => NetError::unfit(endpoint, "there is a file, and it is no socket"),
             Self::Lock(errno) => NetError::system(Operation::Lock, endpoint, errno),
             Self::System(errno) => NetError::system(Operation::Bind, endpoint, errno),

@@ -46,9 +46,9 @@ async fn dial(net: &Net, text: &str) -> Result<ByteLink, NetError> {
 
 /// Both ends of one connection.
 async fn pair(listener: &StreamListener) -> (ByteLink, ByteLink) {
-    let (net, text) = (net(), listener.local().to_string());
-    let (link, accepted) = tokio::join!(dial(&net, &text), listener.accept());
-    (link.unwrap(), accepted.unwrap())
+    // The kernel completes a connection before anybody accepts it.
+    let link = dial(&net(), &listener.local().to_string()).await.unwrap();
+    (link, listener.accept().await.unwrap())
 }
 
 fn address(listener: &StreamListener) -> SocketAddr {
@@ -324,6 +324,57 @@ async fn options_are_set_on_both_ends() {
     assert_eq!(flag(&link, OptionKey::NoDelay), Some(Value::Flag(false)));
     let timeout = Some(Value::Duration(Duration::from_secs(3)));
     assert_eq!(flag(&link, OptionKey::UserTimeout), timeout);
+}
+
+/// Data in the SYN, where the kernel permits it (`net.ipv4.tcp_fastopen`); no difference elsewhere.
+#[tokio::test]
+async fn fast_open_and_long_waits_work() {
+    let listener = open_one("tcp://127.0.0.1:0?fastopen").await;
+    let text = format!("{}?fastopen&connect-timeout=5000000h", listener.local());
+    for _ in 0..2 {
+        let mut link = dial(&net(), &text).await.unwrap();
+        link.write_all(b"early").await.unwrap();
+        let mut heard = [0; 5];
+        listener
+            .accept()
+            .await
+            .unwrap()
+            .read_exact(&mut heard)
+            .await
+            .unwrap();
+        assert_eq!(&heard, b"early");
+        assert_eq!(link.peer_name(), listener.local());
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_a_name_has_twice_is_used_once() {
+    let ip = IpAddr::from(Ipv4Addr::LOCALHOST);
+    let net = Net {
+        resolver: Arc::new(StaticResolver::new().with("twice", [ip, ip])),
+        ..net()
+    };
+    assert_eq!(open(&net, "tcp://twice:0").await.unwrap().len(), 1);
+    let free = sockeye_testkit::free_tcp_port();
+    let error = dial(&net, &format!("tcp://twice:{free}"))
+        .await
+        .unwrap_err();
+    assert!(matches!(&error, NetError::Unreached { attempts, .. } if attempts.len() == 1));
+}
+
+#[tokio::test]
+async fn a_dialler_whose_port_is_taken_hears_by_whom() {
+    let taken = open_one("tcp://127.0.0.1:0").await;
+    let port = address(&taken).port();
+    let error = dial(&net(), &format!("tcp://127.0.0.2:7?bind=127.0.0.1:{port}"))
+        .await
+        .unwrap_err();
+    let shown = error.to_string();
+    assert!(
+        shown.starts_with("cannot bind the socket of tcp://127.0.0.2:7?bind="),
+        "{shown}"
+    );
+    assert!(shown.contains("(EADDRINUSE, 98), "), "{shown}");
 }
 
 #[tokio::test]

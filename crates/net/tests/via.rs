@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sockeye_frame::Blame;
 use sockeye_net::{ByteLink, Endpoint, Link, Net, NetError, ProxyError, Secret, connect};
@@ -10,6 +11,7 @@ use sockeye_testkit::{Process, ScriptError, ScriptedPeer, free_tcp_port, tool};
 use sockeye_trace::Recorder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 
 fn net() -> Net {
     Net::new(Recorder::new())
@@ -323,8 +325,17 @@ async fn ncat_is_a_proxy_too() {
         ..net()
     };
     let text = format!("tcp://127.0.0.1:{target_port}?via=http://me@127.0.0.1:{port}");
-    let (link, accepted) = tokio::join!(dial(&net, &text), target.accept());
-    let (mut link, mut accepted) = (link.unwrap(), accepted.unwrap().0);
+    // It says that it listens a moment before it does.
+    let listens = async {
+        loop {
+            match dial(&net, &text).await {
+                Err(NetError::Unreached { .. }) => tokio::task::yield_now().await,
+                dialled => return dialled.unwrap(),
+            }
+        }
+    };
+    let mut link = timeout(Duration::from_secs(20), listens).await.unwrap();
+    let (mut accepted, _) = target.accept().await.unwrap();
     accepted.write_all(b"through ncat").await.unwrap();
     let mut heard = [0; 12];
     link.read_exact(&mut heard).await.unwrap();

@@ -100,7 +100,9 @@ fn reach(
         socket
             .bind(&own.into())
             .map_err(|error| match error.raw_os_error() {
-                Some(libc::EADDRINUSE) => NetError::in_use(endpoint, &crate::Name::udp(own)),
+                Some(libc::EADDRINUSE) => {
+                    NetError::in_use(Operation::Bind, endpoint, &crate::Name::udp(own))
+                }
                 _ => NetError::system(Operation::Bind, endpoint, error).at(&own),
             })?;
     }

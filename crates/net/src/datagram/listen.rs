@@ -132,7 +132,9 @@ impl Opener<'_> {
         socket
             .bind(&address.into())
             .map_err(|error| match error.raw_os_error() {
-                Some(libc::EADDRINUSE) => NetError::in_use(self.endpoint, &Name::udp(address)),
+                Some(libc::EADDRINUSE) => {
+                    NetError::in_use(Operation::Listen, self.endpoint, &Name::udp(address))
+                }
                 _ => self.failed(Operation::Bind, address, error),
             })?;
         Ok(socket)

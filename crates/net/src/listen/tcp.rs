@@ -52,7 +52,9 @@ impl Opener<'_> {
         socket
             .listen(backlog(self.endpoint))
             .map_err(|error| match error.raw_os_error() {
-                Some(libc::EADDRINUSE) => NetError::in_use(self.endpoint, &Name::tcp(address)),
+                Some(libc::EADDRINUSE) => {
+                    NetError::in_use(Operation::Listen, self.endpoint, &Name::tcp(address))
+                }
                 _ => failed(Operation::Listen, error),
             })?;
         StreamListener::tcp(socket, &self.endpoint.settings, &self.net.recorder)
@@ -80,7 +82,9 @@ impl Opener<'_> {
         socket
             .bind(&address.into())
             .map_err(|error| match error.raw_os_error() {
-                Some(libc::EADDRINUSE) => NetError::in_use(self.endpoint, &Name::tcp(address)),
+                Some(libc::EADDRINUSE) => {
+                    NetError::in_use(Operation::Listen, self.endpoint, &Name::tcp(address))
+                }
                 _ => failed(Operation::Bind, error),
             })?;
         Ok(socket)

@@ -79,9 +79,11 @@ pub(crate) fn claim(
                 .and_then(|address| bind(socket, &address).map_err(crate::errno::Errno::from));
             match bound {
                 Ok(()) => Ok(None),
-                Err(errno) if errno.number() == libc::EADDRINUSE => {
-                    Err(NetError::in_use(endpoint, &named(socket, name)))
-                }
+                Err(errno) if errno.number() == libc::EADDRINUSE => Err(NetError::in_use(
+                    Operation::Listen,
+                    endpoint,
+                    &named(socket, name),
+                )),
                 Err(errno) => Err(NetError::system(Operation::Bind, endpoint, errno)),
             }
         }
