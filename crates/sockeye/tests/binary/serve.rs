@@ -1,7 +1,7 @@
 //! `sockeye serve SERVICE`.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 
 use sockeye_testkit::{DEADLINE, Process, Signal, python};
@@ -78,6 +78,116 @@ fn upper_case_follows_the_encoding() {
 fn reply_answers_with_its_text() {
     let reply = serve(&["reply", "127.0.0.1:0", "--text", "Server received {}"]);
     ask(&mut connect(&reply), b"hello", b"Server received hello");
+}
+
+#[test]
+fn print_writes_what_comes_byte_for_byte() {
+    let mut command = sockeye(&[
+        "serve",
+        "print",
+        "127.0.0.1:0",
+        "--once",
+        "--events",
+        "/dev/stderr",
+    ]);
+    let mut print = Process::start(&mut command);
+    let mut stream = TcpStream::connect(place_on_stderr(&print)).unwrap();
+    let sent: Vec<u8> = (0..=255).cycle().take(1 << 20).collect();
+    stream.write_all(&sent).unwrap();
+    drop(stream);
+    let exit = print.exit();
+    assert_eq!(exit.code, Some(0));
+    assert!(
+        exit.stdout == sent,
+        "{} of {} bytes",
+        exit.stdout.len(),
+        sent.len()
+    );
+}
+
+#[test]
+fn print_and_events_do_not_share_standard_output() {
+    let exit = Process::run(&mut sockeye(&["serve", "print", "--json"]));
+    assert_eq!(exit.code, Some(2));
+    assert!(
+        exit.stderr_text().contains("--events"),
+        "{}",
+        exit.stderr_text()
+    );
+}
+
+#[test]
+fn a_reader_of_what_is_printed_that_goes_away_ends_the_server_well() {
+    let Some(bash) = sockeye_testkit::tool("bash") else {
+        return;
+    };
+    let line = format!(
+        "{} serve print 127.0.0.1:0 --events /dev/stderr | head -c 5; echo ${{PIPESTATUS[0]}}",
+        env!("CARGO_BIN_EXE_sockeye")
+    );
+    let mut pipeline = Process::start(Command::new(bash).args(["-c", &line]));
+    let mut stream = TcpStream::connect(place_on_stderr(&pipeline)).unwrap();
+    stream.write_all(b"hello").unwrap();
+    pipeline.wait_stdout("hello");
+    // Until the pipe is found closed; the server closes the connection then.
+    while stream.write_all(b"more").is_ok() {
+        std::thread::yield_now();
+    }
+    assert_eq!(pipeline.exit().stdout_text(), "hello0\n");
+}
+
+/// Where a server listens that writes its events to standard error.
+#[track_caller]
+fn place_on_stderr(process: &Process) -> SocketAddr {
+    process.wait_stderr("\"ev\":\"listening\"");
+    process.wait_stderr("\n");
+    let text = String::from_utf8(process.stderr()).unwrap();
+    let line = text
+        .lines()
+        .find(|line| line.contains("\"listening\""))
+        .unwrap();
+    let event: serde_json::Value = serde_json::from_str(line).unwrap();
+    address(event["endpoint"].as_str().unwrap())
+}
+
+#[test]
+fn what_one_says_in_a_hub_all_others_hear() {
+    let hub = serve(&["hub", "127.0.0.1:0", "--frame", "line"]);
+    let (mut one, mut two, mut three) = (connect(&hub), connect(&hub), connect(&hub));
+    hub.wait_events("accepted", 3);
+    one.write_all(b"from one\n").unwrap();
+    ask(&mut two, b"", b"from one\n");
+    two.write_all(b"from two\n").unwrap();
+    ask(&mut three, b"", b"from one\nfrom two\n");
+    ask(&mut one, b"", b"from two\n");
+}
+
+#[test]
+fn datagrams_cross_a_stream_as_frames_and_come_out_as_datagrams() {
+    let upper = serve(&["upper", "udp://127.0.0.1:0"]);
+    let behind = endpoint(&upper, "udp:");
+    let there = serve(&["relay", "127.0.0.1:0?frame=u16be", "--to", &behind]);
+    let tunnel = format!("{}?frame=u16be", endpoint(&there, "tcp:"));
+    let here = serve(&["relay", "udp://127.0.0.1:0", "--to", &tunnel]);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    socket.connect(address(&endpoint(&here, "udp:"))).unwrap();
+    for message in ["hello", "", "feng"] {
+        socket.send(message.as_bytes()).unwrap();
+        let mut buf = [0; 100];
+        let got = socket.recv(&mut buf).unwrap();
+        assert_eq!(&buf[..got], message.to_uppercase().as_bytes());
+    }
+}
+
+#[test]
+fn a_relay_passes_the_end_on_in_both_directions() {
+    let upper = serve(&["upper", "127.0.0.1:0"]);
+    let relay = serve(&["relay", "127.0.0.1:0", "--to", &endpoint(&upper, "tcp:")]);
+    let mut stream = connect(&relay);
+    stream.write_all(b"hello").unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(rest(&mut stream), b"HELLO");
 }
 
 #[test]

@@ -131,10 +131,10 @@ impl Entry {
             (Service::Relay, _) | (_, None) => {}
             (_, Some(_)) => return Err(usage!("{name} passes nothing on, only relay does")),
         }
-        let streams = self
-            .endpoints
-            .iter()
-            .any(|e| !e.place.scheme().is_messages());
+        let places = self.endpoints.iter().chain(&self.to);
+        let streams = places
+            .into_iter()
+            .any(|place| !place.place.scheme().is_messages());
         if self.frame.is_some() && !streams && !self.endpoints.is_empty() {
             return Err(usage!(
                 "datagrams are messages already; a framing is for streams"

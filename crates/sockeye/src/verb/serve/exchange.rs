@@ -8,8 +8,9 @@ use sockeye_service::{Control, Entrance, Server, Summary};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
+use super::answers::Maker;
 use super::page::{self, Listening};
-use super::{Entry, notices, responders};
+use super::{Entry, notices};
 use crate::config::Config;
 use crate::context::Context;
 use crate::journal::Journal;
@@ -43,6 +44,7 @@ type Ended = (String, anyhow::Result<Summary>);
 pub(super) struct Exchange<'a> {
     context: &'a Context,
     journal: &'a Journal,
+    maker: &'a Maker<'a>,
     show_socket: bool,
     running: Vec<Running>,
     tasks: JoinSet<Ended>,
@@ -72,16 +74,18 @@ impl<'a> Exchange<'a> {
     pub(super) async fn start(
         context: &'a Context,
         journal: &'a Journal,
+        maker: &'a Maker<'a>,
         config: &Config,
         show: Show,
     ) -> anyhow::Result<Self> {
         let mut opened = vec![];
         for entry in &config.entries {
-            opened.push(open(context, entry).await?);
+            opened.push(open(context, maker, entry).await?);
         }
         let mut exchange = Self {
             context,
             journal,
+            maker,
             show_socket: show.sockets,
             running: vec![],
             tasks: JoinSet::new(),
@@ -138,12 +142,13 @@ impl<'a> Exchange<'a> {
         });
     }
 
-    /// Waits until the last service has ended by itself, or one of them failed.
+    /// Waits until the last service has ended by itself and all is printed, or one of them failed.
     pub(super) async fn ended(&mut self) -> anyhow::Result<()> {
         while let Some(ended) = self.tasks.join_next().await {
             let name = self.count(ended)?;
             self.running.retain(|running| running.entry.label() != name);
         }
+        self.maker.flush().await;
         Ok(())
     }
 
@@ -190,7 +195,7 @@ impl<'a> Exchange<'a> {
         for entry in &config.entries {
             // All of the config is checked before anything changes.
             let options = entry.options()?;
-            responders::service(entry, self.context)?;
+            self.maker.make(entry)?;
             match self
                 .running
                 .iter_mut()
@@ -248,12 +253,12 @@ impl<'a> Exchange<'a> {
     async fn replace(&mut self, fresh: Vec<Entry>, gone: Vec<Entry>) -> anyhow::Result<()> {
         let mut opened = vec![];
         for entry in &fresh {
-            match open(self.context, entry).await {
+            match open(self.context, self.maker, entry).await {
                 Ok(service) => opened.push(service),
                 Err(error) => {
                     drop(opened);
                     for entry in &gone {
-                        let again = open(self.context, entry).await?;
+                        let again = open(self.context, self.maker, entry).await?;
                         self.announce(&again, false);
                         self.run(again);
                     }
@@ -302,13 +307,9 @@ impl Opened {
 }
 
 /// Opens every socket of a service.
-async fn open(context: &Context, entry: &Entry) -> anyhow::Result<Opened> {
+async fn open(context: &Context, maker: &Maker<'_>, entry: &Entry) -> anyhow::Result<Opened> {
     let recorder = context.net.recorder.clone();
-    let server = Server::new(
-        responders::service(entry, context)?,
-        entry.options()?,
-        recorder,
-    );
+    let server = Server::new(maker.make(entry)?, entry.options()?, recorder);
     let mut sockets = vec![];
     let endpoints = entry.with_options()?;
     if endpoints.is_empty() {

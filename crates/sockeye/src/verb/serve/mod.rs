@@ -1,16 +1,17 @@
 //! `sockeye serve`: services on endpoints, until interrupted.
 
+mod answers;
 mod entry;
 mod exchange;
 mod notices;
 mod options;
 mod page;
-mod responders;
 
 use std::path::PathBuf;
 
 use clap::Args;
 
+use answers::Maker;
 pub(crate) use entry::{Entry, Service};
 use exchange::{Exchange, Show};
 
@@ -101,6 +102,11 @@ impl Serve {
         if endpoints.is_empty() && !handed {
             endpoints.push(ANYWHERE.parse()?);
         }
+        if self.json && service == Service::Print {
+            return Err(usage!(
+                "print writes to standard output itself; use --events instead"
+            ));
+        }
         let entry = Entry {
             service: Some(service),
             endpoints,
@@ -141,7 +147,8 @@ impl Serve {
             sockets: self.show_socket,
             page: self.service.is_none(),
         };
-        let mut exchange = Exchange::start(context, journal, config, show).await?;
+        let maker = Maker::new(context, self.ansi);
+        let mut exchange = Exchange::start(context, journal, &maker, config, show).await?;
         let path = config.path.as_ref().map(|path| path.display().to_string());
         notices::ready(journal, config.entries.len(), path.as_deref());
         supervisor.ready();
@@ -164,7 +171,10 @@ impl Serve {
                         break;
                     }
                 },
-                () = journal.unread() => {
+                // The reader of our output has had enough: a pipeline ends like this.
+                () = async {
+                    tokio::select! { () = journal.unread() => {}, () = maker.unread() => {} }
+                } => {
                     drain(&mut exchange, &mut signals).await?;
                     break;
                 }
