@@ -223,3 +223,120 @@ fn answer(
         Step::Skipped { .. } | Step::NeedMore { .. } => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::reply::{Echo, Upper};
+    use crate::{Arrival, Peer, Responders};
+
+    const FRAMINGS: [&str; 12] = [
+        "line",
+        "crlf",
+        "nul",
+        "delim:||",
+        "fixed:3",
+        "u8,max=200",
+        "u16le,off=2",
+        "u32be,max=1KiB",
+        "varint",
+        "netstring",
+        "slip",
+        "cobs",
+    ];
+
+    /// Feeds `chunks` to a service as a driver would, and returns all that it sends and whether it
+    /// ended the conversation.
+    fn run<'a>(
+        framing: &Framing,
+        service: &dyn Responders,
+        chunks: impl Iterator<Item = &'a [u8]>,
+    ) -> (Vec<u8>, bool) {
+        let peer = Peer {
+            name: &"test",
+            arrival: Arrival::Frames,
+            framing: Some(framing),
+        };
+        let mut dialogue = Dialogue::new(Some(framing), service.open(&peer));
+        let (mut outbox, mut rest, mut sent) = (Outbox::default(), vec![], vec![]);
+        let mut send = |outbox: &mut Outbox, src: &[u8]| {
+            sent.extend_from_slice(&src[outbox.forwarded.clone()]);
+            sent.extend_from_slice(&outbox.bytes);
+            let over = outbox.ending.is_some();
+            outbox.clear();
+            over
+        };
+        for chunk in chunks {
+            rest.extend_from_slice(chunk);
+            loop {
+                let taken = dialogue.take(Time::default(), &rest, &mut outbox);
+                let over = send(&mut outbox, &rest);
+                rest.drain(..taken.used);
+                match taken.stop {
+                    Stop::Hungry => break,
+                    Stop::Full => {}
+                    Stop::Bad(error) if error.is_resumable() && !over => {}
+                    Stop::Bad(_) | Stop::Over => return (sent, true),
+                }
+            }
+        }
+        let finished = dialogue.half_close(Time::default(), &rest, &mut outbox);
+        send(&mut outbox, &rest);
+        (sent, finished.is_err())
+    }
+
+    proptest! {
+        /// However the network cuts a stream, the answer is the same, and an echo's answer is the
+        /// stream itself.
+        #[test]
+        fn cuts_never_change_the_answer(
+            messages in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..8),
+            size in 1usize..50,
+            which in 0..FRAMINGS.len(),
+        ) {
+            let framing: Framing = FRAMINGS[which].parse().unwrap();
+            let mut wire = vec![];
+            for message in &messages {
+                // What the framing cannot carry is not sent.
+                let _ = framing.encode(message, &mut wire);
+            }
+            let echoed = run(&framing, &Echo, wire.chunks(size));
+            prop_assert_eq!(&echoed, &(wire.clone(), false));
+            let upper = Upper::default();
+            let whole = run(&framing, &upper, std::iter::once(&wire[..]));
+            prop_assert_eq!(run(&framing, &upper, wire.chunks(size)), whole);
+        }
+
+        /// Whatever a peer sends: no panic, and nothing depends on the cuts.
+        #[test]
+        fn garbage_is_answered_alike_however_it_is_cut(
+            garbage in prop::collection::vec(any::<u8>(), 0..300),
+            size in 1usize..50,
+            which in 0..FRAMINGS.len(),
+        ) {
+            let framing: Framing = FRAMINGS[which].parse().unwrap();
+            let whole = run(&framing, &Echo, std::iter::once(&garbage[..]));
+            prop_assert_eq!(run(&framing, &Echo, garbage.chunks(size)), whole);
+        }
+    }
+
+    #[test]
+    fn a_streamed_body_is_echoed_as_one_message() {
+        let framing: Framing = "u16be,max=4,max-body=100".parse().unwrap();
+        let wire = [&b"\0\x02hi\0\x32"[..], &[b'x'; 50], b"\0\x01!"].concat();
+        for size in [1, 7, 100] {
+            assert_eq!(
+                run(&framing, &Echo, wire.chunks(size)),
+                (wire.clone(), false)
+            );
+        }
+        let refused = run(&framing, &Upper::default(), wire.chunks(7));
+        assert_eq!(
+            refused,
+            (b"\0\x02HI".to_vec(), true),
+            "it takes only what it can hold"
+        );
+    }
+}

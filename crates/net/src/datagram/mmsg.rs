@@ -113,7 +113,8 @@ impl Slots {
         self.count
     }
 
-    /// Takes what has arrived, without waiting; returns how many slots were filled.
+    /// Takes what has arrived, at most `most` datagrams, without waiting; returns how many slots
+    /// were filled.
     ///
     /// Fewer than [`Slots::count`] means that the socket was empty, or that the next call says why
     /// it failed.
@@ -122,6 +123,7 @@ impl Slots {
         socket: BorrowedFd<'_>,
         slot_bytes: usize,
         with_control: bool,
+        most: usize,
     ) -> io::Result<usize> {
         if (slot_bytes, with_control) != (self.slot_bytes, self.with_control) {
             self.cut(slot_bytes, with_control);
@@ -145,7 +147,7 @@ impl Slots {
             libc::recvmmsg(
                 socket.as_raw_fd(),
                 headers,
-                self.count as u32,
+                self.count.min(most) as u32,
                 flags,
                 null_mut(),
             )

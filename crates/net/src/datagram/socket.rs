@@ -36,6 +36,8 @@ pub struct Socket {
     /// Where peers can ask several of our addresses, each datagram tells which it asked.
     hears_local: bool,
     read_limit: usize,
+    /// How many datagrams one read takes.
+    read_most: usize,
     gro: Mutex<Gro>,
     /// Datagrams of at most this size are glued together for sending; 0 where that never works.
     glue_below: AtomicUsize,
@@ -110,6 +112,7 @@ impl Socket {
             kind,
             hears_local,
             read_limit: usize::MAX,
+            read_most: usize::MAX,
             gro: Mutex::new(if is_udp { Gro::new() } else { Gro::Never }),
             glue_below: AtomicUsize::new(if is_udp { INET_SLOT } else { 0 }),
             dropped: AtomicU64::new(0),
@@ -121,6 +124,15 @@ impl Socket {
     #[must_use]
     pub fn with_read_limit(mut self, bytes: usize) -> Self {
         self.read_limit = bytes.max(1);
+        self
+    }
+
+    /// Reads one datagram at a time, as a plain program does: what comes meanwhile waits in the
+    /// kernel and can be seen there.
+    #[must_use]
+    pub fn one_by_one(mut self) -> Self {
+        self.read_most = 1;
+        self.gro = Mutex::new(Gro::Never);
         self
     }
 
@@ -176,11 +188,15 @@ impl Socket {
             let mut ready = ready!(self.io.poll_read_ready(cx))?;
             let mut gro = self.gro.lock().unwrap_or_else(PoisonError::into_inner);
             let with_control = self.hears_local || gro.is_on();
-            match batch.slots.receive(self.io.as_fd(), slot, with_control) {
+            let most = self.read_most.min(batch.slots.count());
+            match batch
+                .slots
+                .receive(self.io.as_fd(), slot, with_control, most)
+            {
                 Ok(filled) => {
                     // A batch that is not full emptied the socket: what comes later raises a new
                     // edge, so there is no need to hear EAGAIN first.
-                    if filled < batch.slots.count() {
+                    if filled < most {
                         ready.clear_ready();
                     }
                     let datagrams = if gro.is_on() {
@@ -365,6 +381,26 @@ mod tests {
     fn bound(to: &str) -> Socket {
         let socket = UdpSocket::bind(to).unwrap();
         Socket::new(socket.into(), Recorder::new()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn one_by_one_leaves_the_others_in_the_kernel() {
+        let socket = bound("127.0.0.1:0").one_by_one();
+        let port = socket.local().socket_addr().unwrap().port();
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for message in [b"one", b"two"] {
+            client.send_to(message, ("127.0.0.1", port)).unwrap();
+        }
+        for message in [b"one", b"two"] {
+            let got = poll_fn(|cx| {
+                RecvBatch::lend(|batch| {
+                    ready!(socket.poll_recv(cx, batch))?;
+                    let payloads = batch.datagrams().map(|datagram| datagram.payload.to_vec());
+                    Poll::Ready(io::Result::Ok(payloads.collect::<Vec<_>>()))
+                })
+            });
+            assert_eq!(got.await.unwrap(), [message]);
+        }
     }
 
     /// Answers everything with itself until `datagrams` have come.

@@ -84,6 +84,12 @@ impl DatagramDriver {
             Some(size) => socket.with_read_limit(size.get()),
             None => socket,
         };
+        // Who waits before each read wants to see each read.
+        let socket = if options.read_pause.is_some() {
+            socket.one_by_one()
+        } else {
+            socket
+        };
         let limits = SessionLimits {
             idle: options.idle_timeout.unwrap_or(SessionLimits::IDLE),
             count: options.max_connections,

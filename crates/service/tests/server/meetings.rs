@@ -126,7 +126,7 @@ async fn a_member_that_lost_messages_is_told_of() {
     }
     speaker.write_all(b"end\n").await.unwrap();
     let mut buffer = vec![0; 1 << 20];
-    while place.life().iter().all(|(kind, _)| *kind != Kind::Dropped) {
+    while !place.has_seen(Kind::Dropped) {
         let _ = tokio::time::timeout(Duration::from_millis(1), slow.read(&mut buffer)).await;
     }
     let told = place.until(Kind::Dropped, 1).await.remove(0);

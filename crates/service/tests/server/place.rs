@@ -126,6 +126,11 @@ impl Place {
         &self.seen
     }
 
+    /// Whether `kind` has happened.
+    pub(crate) fn has_seen(&mut self, kind: Kind) -> bool {
+        self.life().iter().any(|(seen, _)| *seen == kind)
+    }
+
     /// Waits until `kind` has happened `count` times; returns what was told of each.
     pub(crate) async fn until(&mut self, kind: Kind, count: usize) -> Vec<String> {
         let started = std::time::Instant::now();

@@ -594,15 +594,3 @@ async fn one_busy_connection_leaves_others_their_turn() {
     // Sixteen reads of half a turn each would be two polls of a greedy driver.
     assert!((7..=9).contains(&polls.await));
 }
-
-/// 10,000 idle connections may cost 7.5 KiB each, the kernel's 5.8 KiB included; a tokio task and
-/// its registration take 0.6 KiB of the rest.
-#[test]
-fn a_connection_is_small() {
-    let size = size_of::<StreamDriver<Link>>();
-    println!(
-        "a stream driver without its link: {} bytes",
-        size - size_of::<Link>()
-    );
-    assert!(size - size_of::<Link>() <= 520, "{size}");
-}
