@@ -4,7 +4,7 @@ use std::any::type_name_of_val;
 use std::env;
 use std::process::Command;
 
-use crate::{Process, not_run, tool};
+use crate::{DEADLINE, Process, not_run, tool};
 
 /// Set for the inner run of a test that has been started again in a private network.
 const INSIDE: &str = "SOCKEYE_TEST_INSIDE_PRIVATE_NETWORK";
@@ -38,7 +38,7 @@ pub fn private_network<F: FnOnce()>(body: F) {
         return not_run("needs unprivileged user and network namespaces");
     }
     let this = env::current_exe().expect("a running test has a program");
-    let exit = Process::run(
+    let mut inside = Process::start(
         Command::new(unshare)
             .args(namespaces)
             .arg("--")
@@ -53,6 +53,8 @@ pub fn private_network<F: FnOnce()>(body: F) {
             ])
             .env(INSIDE, "1"),
     );
+    // Longer than any single wait inside, so that the test's own words are the ones that are seen.
+    let exit = inside.exit_within(5 * DEADLINE);
     let (out, err) = (exit.stdout_text(), exit.stderr_text());
     assert!(
         exit.code == Some(0),

@@ -208,6 +208,17 @@ impl Process {
     #[track_caller]
     pub fn exit_within(&mut self, limit: Duration) -> Exit {
         self.close_stdin();
+        self.end_within(limit)
+    }
+
+    /// Waits for its end while its standard input stays open: for what a signal or its peer ends.
+    #[track_caller]
+    pub fn end(&mut self) -> Exit {
+        self.end_within(DEADLINE)
+    }
+
+    #[track_caller]
+    fn end_within(&mut self, limit: Duration) -> Exit {
         let deadline = Instant::now() + limit;
         let status = loop {
             match self.child.try_wait() {
