@@ -1,0 +1,327 @@
+//! Every command of README.md, README.zh.md and docs/tutorials.md runs, and where a text shows
+//! what comes out, that comes out.
+//!
+//! What the documents promise this test:
+//! - A fenced `sh` block is a script and succeeds. A fenced `console` block is a transcript: lines
+//!   after `$ ` are commands (lines after `> ` go on), the others are their output; a line `…` is
+//!   any number of lines.
+//! - A command that begins with `sockeye serve` keeps running until the section ends, like a
+//!   first terminal; its output is compared at the end of the section.
+//! - Times of day, ports that the kernel chose and process ids may differ.
+//! - Each document runs in a private network and an empty folder: its fixed ports are free there.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use sockeye_testkit::{DEADLINE, Process, Signal, private_network, tool};
+
+/// Commands that are not run here, because another place runs them: `.ci/run` or the test itself.
+const RUN_ELSEWHERE: [&str; 2] = [
+    "cargo test --workspace",
+    "cargo install --path crates/sockeye",
+];
+
+#[test]
+fn every_command_of_the_readme_runs() {
+    private_network(|| run_document("README.md"));
+}
+
+#[test]
+fn every_command_of_the_chinese_readme_runs() {
+    private_network(|| run_document("README.zh.md"));
+}
+
+#[test]
+fn every_command_of_the_tutorials_runs() {
+    private_network(|| run_document("docs/tutorials.md"));
+}
+
+#[test]
+fn ci_runs_the_test_command_of_the_readme() {
+    let ci = fs::read_to_string(project().join(".ci/run")).unwrap();
+    let readme = fs::read_to_string(project().join("README.md")).unwrap();
+    assert!(ci.lines().any(|line| line == "cargo test --workspace"));
+    assert!(readme.lines().any(|line| line == "cargo test --workspace"));
+}
+
+/// Ctrl-C: what the server wrote, and its exit code.
+fn end(mut server: Process) -> (String, Option<i32>) {
+    server.signal(Signal::INT);
+    let exit = server.exit();
+    (exit.stdout_text() + &exit.stderr_text(), exit.code)
+}
+
+/// A fenced block of a document.
+struct Block {
+    /// The number of its first line, for failures.
+    line: usize,
+    steps: Vec<Step>,
+}
+
+/// A command and, in a transcript, its output.
+struct Step {
+    command: String,
+    output: Option<String>,
+}
+
+fn run_document(name: &str) {
+    let (Some(bash), text) = (
+        tool("bash"),
+        fs::read_to_string(project().join(name)).unwrap(),
+    ) else {
+        return;
+    };
+    let sections = sections(&text);
+    assert!(
+        sections.iter().flatten().next().is_some(),
+        "{name} has no command blocks"
+    );
+    let run = |section: Vec<Block>| Terminal::new(bash.clone(), name).run(&section);
+    let wrong: Vec<_> = sections.into_iter().flat_map(run).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// The blocks of each section.
+fn sections(text: &str) -> Vec<Vec<Block>> {
+    let mut sections = vec![vec![]];
+    let mut lines = text.lines().zip(1..);
+    while let Some((line, number)) = lines.next() {
+        if line.starts_with('#') {
+            sections.push(vec![]);
+        }
+        let Some(language) = line.strip_prefix("```") else {
+            continue;
+        };
+        let body: Vec<_> = lines
+            .by_ref()
+            .map(|(line, _)| line)
+            .take_while(|line| *line != "```")
+            .collect();
+        let steps = match language {
+            "sh" => vec![Step {
+                command: body.join("\n"),
+                output: None,
+            }],
+            "console" => transcript(&body),
+            _ => continue,
+        };
+        let section = sections.last_mut().expect("there is always one");
+        section.push(Block {
+            line: number,
+            steps,
+        });
+    }
+    sections
+}
+
+fn transcript(body: &[&str]) -> Vec<Step> {
+    let mut steps: Vec<Step> = vec![];
+    for line in body {
+        if let Some(command) = line.strip_prefix("$ ") {
+            steps.push(Step {
+                command: command.to_owned(),
+                output: Some(String::new()),
+            });
+            continue;
+        }
+        let step = steps
+            .last_mut()
+            .expect("a transcript begins with a command");
+        let output = step.output.as_mut().expect("a transcript shows output");
+        match line.strip_prefix("> ") {
+            Some(more) if output.is_empty() => step.command.extend(["\n", more]),
+            _ => output.extend([*line, "\n"]),
+        }
+    }
+    steps
+}
+
+/// Where the commands of one section run.
+struct Terminal<'a> {
+    bash: PathBuf,
+    document: &'a str,
+    folder: tempfile::TempDir,
+}
+
+impl<'a> Terminal<'a> {
+    fn new(bash: PathBuf, document: &'a str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        symlink(env!("CARGO_BIN_EXE_sockeye"), folder.path().join("sockeye")).unwrap();
+        fs::create_dir(folder.path().join("work")).unwrap();
+        fs::create_dir(folder.path().join("run")).unwrap();
+        Self {
+            bash,
+            document,
+            folder,
+        }
+    }
+
+    /// Runs everything, and returns what is not as the document has it.
+    fn run(&self, section: &[Block]) -> Vec<String> {
+        let (mut servers, mut wrong) = (vec![], vec![]);
+        for block in section {
+            for step in &block.steps {
+                let place = format!("{}:{}", self.document, block.line);
+                let command = step.command.replace("cargo run --release --", "sockeye");
+                if RUN_ELSEWHERE.contains(&command.as_str()) {
+                    continue;
+                }
+                println!("{place}: {command}");
+                if command.starts_with("sockeye serve") {
+                    servers.push((self.serve(&command), step, place));
+                    continue;
+                }
+                let exit = self.start(&command).exit();
+                let (out, err) = (exit.stdout_text(), exit.stderr_text());
+                if let Some(expected) = &step.output {
+                    wrong.extend(differs(&place, &command, expected, &(out + &err)));
+                } else if exit.code != Some(0) {
+                    wrong.push(format!("{place}: `{command}` failed:\n{out}{err}"));
+                }
+            }
+        }
+        for (server, step, place) in servers {
+            let (shown, code) = end(server);
+            if code != Some(0) {
+                wrong.push(format!("{place}: `{}` failed:\n{shown}", step.command));
+            }
+            if let Some(expected) = step.output.as_deref().filter(|output| !output.is_empty()) {
+                wrong.extend(differs(&place, &step.command, expected, &shown));
+            }
+        }
+        wrong
+    }
+
+    /// Starts a server and waits until it says that it is ready (sd_notify(3)).
+    fn serve(&self, command: &str) -> Process {
+        let path = self.folder.path().join("notify");
+        let _ = fs::remove_file(&path);
+        let notify = UnixDatagram::bind(&path).unwrap();
+        notify
+            .set_read_timeout(Some(Duration::from_millis(100)))
+            .unwrap();
+        let mut shell = self.shell(&format!("exec {command}"));
+        let mut server = Process::start(shell.env("NOTIFY_SOCKET", &path));
+        let deadline = Instant::now() + DEADLINE;
+        let mut message = [0; 256];
+        while !notify
+            .recv(&mut message)
+            .is_ok_and(|_| message.starts_with(b"READY=1"))
+        {
+            let waits = server.is_running() && Instant::now() < deadline;
+            assert!(
+                waits,
+                "`{command}` is not ready: {}",
+                server.exit().stderr_text()
+            );
+        }
+        server
+    }
+
+    fn start(&self, command: &str) -> Process {
+        Process::start(&mut self.shell(command))
+    }
+
+    fn shell(&self, command: &str) -> Command {
+        let folder = self.folder.path();
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut shell = Command::new(&self.bash);
+        shell
+            .args(["-euo", "pipefail", "-c", command])
+            .current_dir(folder.join("work"))
+            .env("PATH", format!("{}:{path}", folder.display()))
+            .env("XDG_RUNTIME_DIR", folder.join("run"))
+            .env("HOME", folder)
+            .env_remove("LC_ALL")
+            .env("LC_CTYPE", "C.UTF-8")
+            .env("LANG", self.language())
+            .env("TZ", "UTC")
+            .env_remove("SOCKEYE_CONFIG");
+        shell
+    }
+
+    /// A reader of the Chinese README has a Chinese terminal.
+    fn language(&self) -> &str {
+        if self.document.contains(".zh") {
+            "zh_CN.UTF-8"
+        } else {
+            "C.UTF-8"
+        }
+    }
+}
+
+fn differs(place: &str, command: &str, expected: &str, got: &str) -> Option<String> {
+    let wanted: Vec<_> = expected.lines().map(steady).collect();
+    let lines: Vec<_> = got.lines().map(steady).collect();
+    let what = || format!("{place}: `{command}` shows\n{got}but the document says\n{expected}");
+    (!fits(&wanted, &lines)).then(what)
+}
+
+/// Whether `lines` are as `wanted`, where `…` stands for any number of lines.
+fn fits(wanted: &[String], lines: &[String]) -> bool {
+    match wanted.split_first() {
+        None => lines.is_empty(),
+        Some((any, rest)) if any == "…" => {
+            (0..=lines.len()).any(|skipped| fits(rest, &lines[skipped..]))
+        }
+        Some((first, rest)) => lines
+            .split_first()
+            .is_some_and(|(line, lines)| first == line && fits(rest, lines)),
+    }
+}
+
+/// A line without what differs from run to run: dates, times of day, milliseconds, and every
+/// number of five digits or more (ports that the kernel chose, process ids).
+fn steady(line: &str) -> String {
+    let mut words = line.trim_end().split(' ').peekable();
+    let mut steady = vec![];
+    while let Some(word) = words.next() {
+        let digits = word.bytes().filter(u8::is_ascii_digit).count();
+        let parts = |by: char| word.split(by).count();
+        steady.push(match word.len() {
+            _ if words.peek() == Some(&"ms") => "#".to_owned(),
+            10 if digits == 8 && parts('-') == 3 => "DATE".to_owned(),
+            12 if digits == 9 && parts(':') == 3 => "TIME".to_owned(),
+            _ => without_long_numbers(word),
+        });
+    }
+    steady.join(" ")
+}
+
+fn without_long_numbers(word: &str) -> String {
+    let runs = word.split_inclusive(|c: char| !c.is_ascii_digit());
+    let short = |run: &str| {
+        let number = run.trim_end_matches(|c: char| !c.is_ascii_digit());
+        if number.len() < 5 {
+            run.to_owned()
+        } else {
+            format!("#{}", &run[number.len()..])
+        }
+    };
+    runs.map(short).collect()
+}
+
+fn project() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+#[test]
+fn what_differs_from_run_to_run_is_left_out() {
+    assert_eq!(
+        steady("10:21:03.123 127.0.0.1:43210 read 9"),
+        "TIME 127.0.0.1:# read 9"
+    );
+    assert_eq!(steady("tcp://127.0.0.1:7007"), "tcp://127.0.0.1:7007");
+}
+
+#[test]
+fn an_ellipsis_is_any_number_of_lines() {
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
+    assert!(fits(&lines("a\n…\nd"), &lines("a\nb\nc\nd")));
+    assert!(fits(&lines("a\n…"), &lines("a")));
+    assert!(!fits(&lines("a\n…\nd"), &lines("a\nb")));
+}
