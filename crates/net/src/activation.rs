@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::env;
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::{Mutex, PoisonError};
 
 use rustix::io::{FdFlags, fcntl_setfd};
@@ -110,6 +110,14 @@ impl Inherited {
             socket_type(&handed.socket) == Ok(kind)
                 && getsockname(&handed.socket).is_ok_and(|local| local == *address)
         })?;
+        Some(sockets.remove(place).socket)
+    }
+
+    /// Takes the socket with this number, if it was handed over.
+    pub(crate) fn take_number(&self, number: RawFd) -> Option<OwnedFd> {
+        let mut sockets = self.lock();
+        let is_it = |handed: &Handed| handed.socket.as_raw_fd() == number;
+        let place = sockets.iter().position(is_it)?;
         Some(sockets.remove(place).socket)
     }
 

@@ -44,7 +44,8 @@ enum What {
 
 /// Takes over a descriptor to be listened on.
 pub(crate) fn listen(net: &Net, endpoint: &Endpoint, number: RawFd) -> Result<Listener, NetError> {
-    let fd = take(endpoint, number)?;
+    let handed = net.inherited.take_number(number);
+    let fd = handed.map_or_else(|| take(endpoint, number), Ok)?;
     adopt(net, endpoint, &endpoint.settings, fd, Name::Fd(number))
 }
 

@@ -231,7 +231,10 @@ async fn handed_sockets_are_taken_instead_of_binding() {
     let handed = StdListener::bind("127.0.0.1:0").unwrap();
     let address = handed.local_addr().unwrap();
     let other = StdListener::bind("127.0.0.2:0").unwrap();
-    let inherited = Arc::new(Inherited::of([OwnedFd::from(handed), OwnedFd::from(other)]));
+    let third = StdListener::bind("127.0.0.1:0").unwrap();
+    let number = third.as_raw_fd();
+    let sockets = [handed, other, third].map(OwnedFd::from);
+    let inherited = Arc::new(Inherited::of(sockets));
     let net = Net {
         inherited: Arc::clone(&inherited),
         ..net()
@@ -240,6 +243,12 @@ async fn handed_sockets_are_taken_instead_of_binding() {
     let endpoint: Endpoint = format!("tcp://{address}").parse().unwrap();
     let listeners = listen(&net, &endpoint).await.unwrap();
     assert_eq!(listeners.len(), 1);
+    // By its number, as sd_listen_fds(3) counts them.
+    let endpoint: Endpoint = format!("fd:{number}").parse().unwrap();
+    assert!(matches!(
+        listen(&net, &endpoint).await.unwrap()[..],
+        [Listener::Stream(_)]
+    ));
     assert_eq!(inherited.len(), 1);
     let rest = listen_inherited(&net).unwrap();
     assert!(matches!(rest[..], [Listener::Stream(_)]), "{rest:?}");
