@@ -29,6 +29,20 @@ const PART: usize = 8 << 10;
 pub(crate) struct Needle {
     bytes: Vec<u8>,
     finder: memmem::Finder<'static>,
+    /// How many bytes of its beginning may end a message so that a delimiter begins there, the
+    /// most first: after a message that ends in FF, FF FF FF would take that byte.
+    overlaps: Vec<usize>,
+}
+
+impl Needle {
+    fn new(bytes: &[u8]) -> Self {
+        let repeats = |begun: &usize| bytes[*begun..] == bytes[..bytes.len() - begun];
+        Self {
+            bytes: bytes.to_vec(),
+            finder: memmem::Finder::new(bytes).into_owned(),
+            overlaps: (1..bytes.len()).rev().filter(repeats).collect(),
+        }
+    }
 }
 
 impl PartialEq for Needle {
@@ -50,10 +64,7 @@ impl Delimiter {
     pub(crate) fn new(bytes: &[u8]) -> Self {
         match bytes {
             [byte] => Self::Byte(*byte),
-            _ => Self::Text(Arc::new(Needle {
-                bytes: bytes.to_vec(),
-                finder: memmem::Finder::new(bytes).into_owned(),
-            })),
+            _ => Self::Text(Arc::new(Needle::new(bytes))),
         }
     }
 
@@ -103,14 +114,10 @@ impl Delimiter {
         let Self::Text(needle) = self else {
             return Ok(());
         };
-        let len = needle.bytes.len();
-        // With the delimiter FF FF FF, a message that ends in FF would lose that byte.
-        for begun in (1..len).rev() {
-            let repeats = needle.bytes[begun..] == needle.bytes[..len - begun];
-            if repeats && message.ends_with(&needle.bytes[..begun]) {
-                return Err(Unencodable::DelimiterInside {
-                    at: message.len() - begun,
-                });
+        for &begun in &needle.overlaps {
+            if message.ends_with(&needle.bytes[..begun]) {
+                let at = message.len() - begun;
+                return Err(Unencodable::DelimiterInside { at });
             }
         }
         Ok(())
