@@ -95,13 +95,21 @@ fn without_help_verb(mut args: Vec<OsString>) -> Vec<OsString> {
 }
 
 fn work(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = runtime()?;
     let result = runtime.block_on(verb.run(context));
     // A thread that still blocks on a terminal or a pipe must not keep us from ending.
     runtime.shutdown_background();
     result
+}
+
+/// One thread for one processor: a scheduler that shares work costs a twentieth of an echo, and there
+/// is nobody to share with (docs/performance.md).
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let mut builder = match std::thread::available_parallelism() {
+        Ok(one) if one.get() == 1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    builder.enable_all().build()
 }
 
 /// Splits a line into words as a shell does, for quotes and spaces.
