@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use encoding_rs::Encoding;
 use serde::Deserialize;
 use sockeye_net::Errno;
 use toml::Spanned;
@@ -44,6 +45,17 @@ impl Config {
                 path: None,
                 entries: built_in()?,
             }),
+        }
+    }
+
+    /// How the peers' bytes are text, if all services agree on that; else UTF-8.
+    pub(crate) fn charset(&self) -> &'static Encoding {
+        let mut charsets = self.entries.iter().map(Entry::charset);
+        let first = charsets.next().unwrap_or(encoding_rs::UTF_8);
+        if charsets.all(|other| other == first) {
+            first
+        } else {
+            encoding_rs::UTF_8
         }
     }
 

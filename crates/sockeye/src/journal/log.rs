@@ -41,11 +41,14 @@ impl Log {
     pub(super) fn event(&self, event: &Event, payload: &[u8], names: &Names) -> Option<String> {
         let what = self.what(event, payload, names)?;
         let ends = names.ends(event.conn());
+        let number = event.conn().number();
         let peer = match (ends, event.kind()) {
+            // A Unix peer rarely has a name: the number tells it from the next one.
+            (Some(ends), _) if ends.peer.ends_with(':') => format!("{}#{number}", ends.peer),
             (Some(ends), _) => ends.peer.clone(),
-            (None, Kind::Refused) => first_line(payload).0,
-            (None, _) if event.conn().number() == 0 => String::new(),
-            (None, _) => format!("#{}", event.conn().number()),
+            (None, Kind::Refused) => two_lines(payload).0,
+            (None, _) if number == 0 => String::new(),
+            (None, _) => format!("#{number}"),
         };
         Some(self.line(event.time, &peer, &what))
     }
@@ -89,7 +92,7 @@ impl Log {
             Kind::PeerClosed if self.verbose || self.show => say::PEER_CLOSED.get(lang).to_owned(),
             Kind::Closed => self.closed(&Closing::from_payload(payload)),
             Kind::Refused => {
-                let limit = say::known(&first_line(payload).1, lang);
+                let limit = say::known(&two_lines(payload).1, lang);
                 say::REFUSED.fill(lang, &[("limit", &limit)])
             }
             Kind::BadFrame => say::BAD_FRAME.fill(lang, &[("error", &error())]),
@@ -186,7 +189,7 @@ fn is_stream(local: &str) -> bool {
 }
 
 /// The kernel's error in an event that carries minus an errno.
-pub(super) fn errno(event: &Event) -> Errno {
+fn errno(event: &Event) -> Errno {
     Errno::new(event.result.saturating_neg())
 }
 
@@ -196,7 +199,7 @@ fn text_of(payload: &[u8]) -> String {
 }
 
 /// A payload of two lines.
-pub(super) fn first_line(payload: &[u8]) -> (String, String) {
+fn two_lines(payload: &[u8]) -> (String, String) {
     let text = String::from_utf8_lossy(payload);
     let (first, second) = text.split_once('\n').unwrap_or((&text, ""));
     (escape(first).into_owned(), escape(second).into_owned())

@@ -248,3 +248,36 @@ fn a_service_manager_hears_of_every_step() {
     assert_eq!(hear(), "STOPPING=1");
     assert_eq!(served.exit().code, Some(0));
 }
+
+/// A terminal that is closed sends SIGHUP too; what ran in it ends then and does not read its config.
+#[test]
+fn a_terminal_that_is_closed_ends_the_exchange() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("sockeye.toml");
+    write(&config, ECHO);
+    let events = dir.path().join("events");
+    let script = "import os, pty, sys\n\
+        child, terminal = pty.fork()\n\
+        if child == 0:\n    os.execv(sys.argv[1], sys.argv[1:])\n\
+        page = b''\n\
+        while b'Ctrl-C ends it' not in page:\n    page += os.read(terminal, 4096)\n\
+        os.close(terminal)\n\
+        print('status', os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n";
+    let args = [
+        env!("CARGO_BIN_EXE_sockeye"),
+        "serve",
+        "--lang",
+        "en",
+        "--config",
+        config.to_str().unwrap(),
+        "--events",
+        events.to_str().unwrap(),
+    ];
+    let Some(python) = sockeye_testkit::python(script, &args) else {
+        return;
+    };
+    python.wait_stdout("status 0");
+    let events = fs::read_to_string(events).unwrap();
+    assert!(events.contains("\"ev\":\"stopped\""), "{events}");
+    assert!(!events.contains("\"ev\":\"reloaded\""), "{events}");
+}

@@ -165,6 +165,11 @@ impl<'a> Exchange<'a> {
         Ok(name)
     }
 
+    /// What makes the answers of its services.
+    pub(super) fn maker(&self) -> &'a Maker<'a> {
+        self.maker
+    }
+
     /// Connections that are open.
     pub(super) fn open(&self) -> usize {
         self.running

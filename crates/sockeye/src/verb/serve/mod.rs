@@ -78,7 +78,11 @@ impl Serve {
         let config = self.config(!context.net.inherited.is_empty())?;
         // From here on a signal waits for us: none is lost between binding and serving.
         let signals = Signals::listen()?;
-        let journal = Journal::start(&context.net.recorder, context.ui, self.view(context))?;
+        let journal = Journal::start(
+            &context.net.recorder,
+            context.ui,
+            self.view(context, &config),
+        )?;
         let result = self.serve(context, &journal, &config, signals).await;
         if let Err(error) = &result {
             journal.error(error);
@@ -119,18 +123,15 @@ impl Serve {
         })
     }
 
-    fn view(&self, context: &Context) -> View {
-        let json = self
-            .json
-            .then_some(Target::Stdout)
-            .or_else(|| self.events.clone());
+    fn view(&self, context: &Context, config: &Config) -> View {
+        let json = self.json.then_some(Target::Stdout);
         View {
             log: !context.global.quiet && !self.json,
-            json,
+            json: json.or_else(|| self.events.clone()),
             show: self.show,
             ansi: self.ansi,
             verbose: context.global.verbose > 0,
-            encoding: self.entry.charset(),
+            encoding: config.charset(),
         }
     }
 
@@ -141,47 +142,55 @@ impl Serve {
         config: &Config,
         mut signals: Signals,
     ) -> anyhow::Result<Exit> {
-        let lang = context.lang();
         let supervisor = Supervisor::from_env();
         let show = Show {
             sockets: self.show_socket,
             page: self.service.is_none(),
         };
         let maker = Maker::new(context, self.ansi);
-        let mut exchange = Exchange::start(context, journal, &maker, config, show).await?;
+        let mut exchange = tokio::select! {
+            started = Exchange::start(context, journal, &maker, config, show) => started?,
+            // A name can take long to resolve.
+            Asked::End(signal) = signals.next() => return Err(Interrupted(signal).into()),
+        };
         let path = config.path.as_ref().map(|path| path.display().to_string());
         notices::ready(journal, config.entries.len(), path.as_deref());
         supervisor.ready();
+        self.until_asked_to_end(context, journal, &mut exchange, &mut signals, &supervisor)
+            .await?;
+        supervisor.stopping();
+        drain(&mut exchange, &mut signals).await?;
+        notices::stopped(journal, context.lang(), &exchange.total());
+        Ok(Exit::Done)
+    }
+
+    /// Serves until a signal asks for the end, until nobody reads our output any more (so pipelines
+    /// end), or until every service has ended by itself.
+    async fn until_asked_to_end(
+        &self,
+        context: &Context,
+        journal: &Journal,
+        exchange: &mut Exchange<'_>,
+        signals: &mut Signals,
+        supervisor: &Supervisor,
+    ) -> anyhow::Result<()> {
         loop {
+            let maker = exchange.maker();
             tokio::select! {
-                ended = exchange.ended() => {
-                    ended?;
-                    break;
-                }
-                signal = signals.next() => match signal {
-                    Asked::Reload if self.service.is_none() && !context.ui.hung_up() => {
-                        supervisor.reloading();
-                        self.reload(&mut exchange, journal, lang).await;
-                        supervisor.ready();
+                ended = exchange.ended() => return ended,
+                () = journal.unread() => return Ok(()),
+                () = maker.unread() => return Ok(()),
+                asked = signals.next() => {
+                    if asked != Asked::Reload || self.service.is_some() || context.ui.hung_up() {
+                        notices::draining(journal, context.lang(), exchange.open());
+                        return Ok(());
                     }
-                    _ => {
-                        supervisor.stopping();
-                        notices::draining(journal, lang, exchange.open());
-                        drain(&mut exchange, &mut signals).await?;
-                        break;
-                    }
-                },
-                // The reader of our output has had enough: a pipeline ends like this.
-                () = async {
-                    tokio::select! { () = journal.unread() => {}, () = maker.unread() => {} }
-                } => {
-                    drain(&mut exchange, &mut signals).await?;
-                    break;
+                    supervisor.reloading();
+                    self.reload(exchange, journal, context.lang()).await;
+                    supervisor.ready();
                 }
             }
         }
-        notices::stopped(journal, lang, &exchange.total());
-        Ok(Exit::Done)
     }
 
     /// Serves what the config says now; a bad one changes nothing.
