@@ -8,6 +8,10 @@ use crate::sys;
 
 /// Datagrams a call.
 const BATCH: usize = 64;
+/// Segments of one send (UDP_MAX_SEGMENTS; 64 before Linux 6.9).
+const SEGMENTS: usize = 64;
+/// The largest UDP payload over IPv4: 65,535 less both headers (RFC 768, RFC 791).
+const LARGEST: usize = 65_507;
 /// Room for one control message with a segment size (cmsg(3)).
 const CONTROL: usize = 64;
 
@@ -88,6 +92,40 @@ impl Batch {
         }
     }
 
+    /// Sends the first `count` datagrams back, those that follow each other with one size and one
+    /// peer as one that the kernel cuts.
+    fn send_joined(&mut self, fd: i32, count: usize) {
+        let alike = |batch: &Self, a: usize, b: usize| {
+            let (one, other) = (&batch.names[a], &batch.names[b]);
+            batch.headers[a].msg_len == batch.headers[b].msg_len
+                && one.sin_port == other.sin_port
+                && one.sin_addr.s_addr == other.sin_addr.s_addr
+        };
+        let mut at = 0;
+        while at < count {
+            let size = self.headers[at].msg_len as usize;
+            let most = count.min(at + SEGMENTS.min(LARGEST / size.max(1)).max(1));
+            let run = (at + 1..most)
+                .take_while(|&next| alike(self, at, next))
+                .count()
+                + 1;
+            for slice in &mut self.slices[at..at + run] {
+                slice.iov_len = size;
+            }
+            let mut header = self.headers[at].msg_hdr;
+            header.msg_iov = &raw mut self.slices[at];
+            header.msg_iovlen = run;
+            header.msg_control = self.controls[at].as_mut_ptr().cast();
+            header.msg_controllen = segment_by(&mut self.controls[at], size);
+            if run == 1 {
+                header.msg_controllen = 0;
+            }
+            // SAFETY: the header points to the slices, names and controls of this batch.
+            unsafe { libc::sendmsg(fd, &raw const header, 0) };
+            at += run;
+        }
+    }
+
     /// Turns the size that the kernel coalesced by into the size to cut by.
     fn reply_in_segments(&mut self, at: usize, received: usize) {
         let header = &mut self.headers[at].msg_hdr;
@@ -113,8 +151,31 @@ impl Batch {
     }
 }
 
+/// Writes a control message that says how to cut (udp(7)), and returns its size.
+fn segment_by(control: &mut [u64; CONTROL / 8], size: usize) -> usize {
+    let mut header = empty_header();
+    header.msg_control = control.as_mut_ptr().cast();
+    header.msg_controllen = CONTROL;
+    // SAFETY: the control buffer is aligned and has room for one message.
+    unsafe {
+        let message = libc::CMSG_FIRSTHDR(&raw const header);
+        (*message).cmsg_level = libc::SOL_UDP;
+        (*message).cmsg_type = libc::UDP_SEGMENT;
+        (*message).cmsg_len = libc::CMSG_LEN(2) as usize;
+        libc::CMSG_DATA(message)
+            .cast::<u16>()
+            .write_unaligned(size as u16);
+        libc::CMSG_SPACE(2) as usize
+    }
+}
+
+fn empty_header() -> libc::msghdr {
+    // SAFETY: plain data for which zero is a value.
+    unsafe { std::mem::zeroed() }
+}
+
 /// Runs the echo.
-pub(crate) fn run(gro: bool, each: usize) -> io::Result<()> {
+pub(crate) fn run(gro: bool, gso: bool, each: usize) -> io::Result<()> {
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     let fd = socket.as_raw_fd();
     if gro && !sys::set_option(fd, libc::SOL_UDP, libc::UDP_GRO, 1) {
@@ -126,6 +187,10 @@ pub(crate) fn run(gro: bool, each: usize) -> io::Result<()> {
     let mut batch = Batch::new(each);
     loop {
         let count = batch.receive(fd, gro);
-        batch.send(fd, count, gro);
+        if gso {
+            batch.send_joined(fd, count);
+        } else {
+            batch.send(fd, count, gro);
+        }
     }
 }

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-usage: limit MODE [--unix PATH] [--buffer BYTES] [--threads N] [--gro]
+usage: limit MODE [--unix PATH] [--buffer BYTES] [--threads N] [--gro | --gso]
 
   echo     what was read is written back (256 KiB reads)
   sink     everything is read and dropped (64 KiB reads)
@@ -25,7 +25,8 @@ usage: limit MODE [--unix PATH] [--buffer BYTES] [--threads N] [--gro]
   --unix PATH     listen on a Unix stream socket instead of 127.0.0.1
   --buffer BYTES  the size of one read or write
   --threads N     echo only: threads, each with its own epoll instance
-  --gro           udp only: let the kernel coalesce datagrams";
+  --gro           udp only: let the kernel coalesce what arrives
+  --gso           udp only: answer datagrams of one size and peer as one that the kernel cuts";
 
 /// What the command line asked for.
 pub(crate) struct Job {
@@ -34,6 +35,7 @@ pub(crate) struct Job {
     buffer: Option<usize>,
     threads: usize,
     gro: bool,
+    gso: bool,
 }
 
 impl Job {
@@ -45,10 +47,12 @@ impl Job {
             buffer: None,
             threads: 1,
             gro: false,
+            gso: false,
         };
         while let Some(flag) = words.next() {
             match flag.as_str() {
                 "--gro" => job.gro = true,
+                "--gso" => job.gso = true,
                 "--unix" => job.unix = Some(words.next()?.into()),
                 "--buffer" => job.buffer = Some(words.next()?.parse().ok().filter(|&n| n > 0)?),
                 "--threads" => job.threads = words.next()?.parse().ok().filter(|&n| n > 0)?,
@@ -61,7 +65,11 @@ impl Job {
     fn run(&self) -> io::Result<()> {
         let buffer = |unless_said: usize| self.buffer.unwrap_or(unless_said);
         if self.mode == "udp" {
-            return datagram::run(self.gro, buffer(if self.gro { 65_535 } else { 2048 }));
+            return datagram::run(
+                self.gro,
+                self.gso,
+                buffer(if self.gro { 65_535 } else { 2048 }),
+            );
         }
         let listener = sys::listen(self.unix.as_deref())?;
         match self.mode.as_str() {

@@ -12,16 +12,20 @@ use std::io;
 use std::path::PathBuf;
 use std::process::{ExitCode, Stdio};
 
-use row::{Contender, Cores, Place, ROWS, Row, Target};
+use row::{Contender, Cores, Peer, Place, ROWS, Row, Target};
 use serde_json::Value;
 use server::{Programs, Server, pinned};
 
+/// The jobs that other people's echo servers do.
+const PEERS_DO: [&str; 4] = ["depth1", "depth16", "large", "connect"];
+
 const USAGE: &str = "\
 usage: table [--row NAME]… [--rounds N] [--duration TIME] [--sockeye PATH] [--idle N]
+       table --peers            other people's echo servers against the limit
        table --callgrind PATH   instructions a message, against another build of `rings`
 
   --row NAME       only this row; again for more (depth1 depth16 line16 large connect pingpong
-                   unix udp gso up down observed fanout idle)
+                   unix udp udp-gso gso gro up down observed fanout idle)
   --rounds N       pairs of rounds a row (7)
   --duration TIME  of a round (1s)
   --sockeye PATH   the program to measure (target/release/sockeye)
@@ -33,6 +37,7 @@ struct Options {
     duration: String,
     idle: String,
     programs: Programs,
+    peers: bool,
     callgrind: Option<PathBuf>,
 }
 
@@ -51,6 +56,7 @@ impl Options {
                 limit: here.with_file_name("limit"),
                 rings: here.with_file_name("rings"),
             },
+            peers: false,
             callgrind: None,
         };
         while let Some(flag) = words.next() {
@@ -60,6 +66,7 @@ impl Options {
                 "--duration" => options.duration = words.next()?,
                 "--idle" => options.idle = words.next()?,
                 "--sockeye" => options.programs.sockeye = words.next()?.into(),
+                "--peers" => options.peers = true,
                 "--callgrind" => options.callgrind = Some(words.next()?.into()),
                 _ => return None,
             }
@@ -75,6 +82,9 @@ impl Options {
         if let Some(other) = &self.callgrind {
             return callgrind::compare(&self.programs.rings, other);
         }
+        if self.peers {
+            return self.measure_peers();
+        }
         println!("| job | figure | target | measured | |\n|---|---|---|---|---|");
         for row in ROWS.iter().filter(|row| self.wants(row.name)) {
             self.measure(row)?;
@@ -86,7 +96,41 @@ impl Options {
         }
     }
 
+    /// A limit must win its own table.
+    fn measure_peers(&self) -> io::Result<()> {
+        println!("| job | by the limit | rate | server CPU a message |\n|---|---|---|---|");
+        let jobs = ROWS
+            .iter()
+            .filter(|row| PEERS_DO.contains(&row.name) && self.wants(row.name));
+        for row in jobs {
+            for peer in Peer::ALL {
+                let row = Row {
+                    first: Contender::Peer(peer),
+                    ..*row
+                };
+                let end = self.turns(&row)?;
+                let of = |field| shown(ratio(&end, field));
+                let (rate, cpu) = (of("rate_ratio_ppm"), of("server_cpu_ratio_ppm"));
+                println!("| {} | {} | {rate} | {cpu} |", row.job, peer.name());
+            }
+        }
+        Ok(())
+    }
+
     fn measure(&self, row: &Row) -> io::Result<()> {
+        let end = &self.turns(row)?;
+        for target in row.targets {
+            print_target(row, *target, end);
+        }
+        if row.targets.is_empty() {
+            let rate = ratio(end, "rate_ratio_ppm");
+            println!("| {} | rate | - | {} | |", row.job, shown(rate));
+        }
+        Ok(())
+    }
+
+    /// Runs both servers of a row in turns and returns the medians.
+    fn turns(&self, row: &Row) -> io::Result<Value> {
         let first = Server::start(&self.programs, row.first, row.place)?;
         let second = Server::start(&self.programs, row.second, row.place)?;
         let core = usize::from(row.cores == Cores::Split);
@@ -110,16 +154,8 @@ impl Options {
             .args(["--pid", &first.pid(), "--against-pid", &second.pid()])
             .args(row.load);
         let events = lines(&mut command)?;
-        let end = events.iter().rfind(|event| event["ev"] == "bench");
-        let end = end.ok_or_else(|| io::Error::other(format!("{}: no result", row.name)))?;
-        for target in row.targets {
-            print_target(row, *target, end);
-        }
-        if row.targets.is_empty() {
-            let rate = ratio(end, "rate_ratio_ppm");
-            println!("| {} | rate | - | {} | |", row.job, shown(rate));
-        }
-        Ok(())
+        let end = events.into_iter().rfind(|event| event["ev"] == "bench");
+        end.ok_or_else(|| io::Error::other(format!("{}: no result", row.name)))
     }
 
     /// Idle connections are not compared in turns: what they cost does not depend on the time.
@@ -220,7 +256,8 @@ fn shown(ratio: Option<f64>) -> String {
     ratio.map_or_else(|| "-".into(), |ratio| format!("{ratio:.3}"))
 }
 
-/// Runs a command to its end and reads its JSON Lines.
+/// Runs a command to its end and reads its JSON Lines. One that ended badly after it told its result
+/// met a server that stalls or hangs up: that is said, and the figures stand.
 fn lines(command: &mut std::process::Command) -> io::Result<Vec<Value>> {
     let output = command.stderr(Stdio::inherit()).output()?;
     let text = String::from_utf8_lossy(&output.stdout);

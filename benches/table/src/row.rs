@@ -9,6 +9,34 @@ pub(crate) enum Contender {
     Sockeye(&'static [&'static str]),
     /// sockeye's echo in process: `rings` with these arguments.
     Rings(&'static [&'static str]),
+    /// Somebody else's echo.
+    Peer(Peer),
+}
+
+/// Echo servers that the limits have to win against.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Peer {
+    /// A task and a buffer of 16 KiB a connection, on tokio.
+    PlainTokio,
+    /// asyncio with a Protocol.
+    Asyncio,
+    /// `socat TCP-LISTEN:…,fork PIPE`.
+    Socat,
+    /// `ncat -l -k -e /bin/cat`.
+    Ncat,
+}
+
+impl Peer {
+    pub(crate) const ALL: [Self; 4] = [Self::PlainTokio, Self::Asyncio, Self::Socat, Self::Ncat];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::PlainTokio => "plain tokio",
+            Self::Asyncio => "asyncio.Protocol",
+            Self::Socat => "socat PIPE",
+            Self::Ncat => "ncat -e cat",
+        }
+    }
 }
 
 /// Where servers listen.
@@ -118,6 +146,15 @@ pub(crate) const ROWS: &[Row] = &[
         load: &["-c", "1", "-s", "64", "-d", "64"],
         targets: &[Rate(0.95)],
         ..row("udp", "UDP echo 64 B, window 64")
+    },
+    Row {
+        place: Place::Udp,
+        second: Limit(&["udp", "--gso"]),
+        load: &["-c", "1", "-s", "64", "-d", "64"],
+        ..row(
+            "udp-gso",
+            "the same, against the limit that joins its answers",
+        )
     },
     Row {
         place: Place::Udp,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::row::{Contender, Place};
+use crate::row::{Contender, Peer, Place};
 
 /// How long a server may take to listen.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -54,8 +54,43 @@ impl Server {
         match contender {
             Contender::Limit(args) => Self::that_says_where(&programs.limit, args, place),
             Contender::Rings(args) => Self::that_says_where(&programs.rings, args, place),
+            Contender::Peer(peer) => Self::peer(programs, peer),
             Contender::Sockeye(args) => Self::sockeye(&programs.sockeye, args, place),
         }
+    }
+
+    fn peer(programs: &Programs, peer: Peer) -> io::Result<Self> {
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let port = address.port().to_string();
+        let mut command = match peer {
+            Peer::PlainTokio => {
+                let program = programs.limit.with_file_name("plain-tokio");
+                return Self::that_says_where(&program, &[], Place::Tcp);
+            }
+            Peer::Asyncio => {
+                let script = include_str!("asyncio_echo.py");
+                return Self::that_says_where(Path::new("python3"), &["-c", script], Place::Tcp);
+            }
+            Peer::Socat => {
+                let mut command = pinned(0, Path::new("socat"));
+                let listen = format!("TCP4-LISTEN:{port},bind=127.0.0.1,fork,backlog=1024,nodelay");
+                command.arg(listen).arg("PIPE");
+                command
+            }
+            Peer::Ncat => {
+                let mut command = pinned(0, Path::new("ncat"));
+                command.args(["-l", "-k", "-e", "/bin/cat", "127.0.0.1", &port]);
+                command
+            }
+        };
+        let child = command.stderr(Stdio::null()).spawn()?;
+        let mut server = Self {
+            child,
+            endpoint: format!("tcp://{address}"),
+            file: None,
+        };
+        server.wait_until_it_listens()?;
+        Ok(server)
     }
 
     /// A program that prints its endpoint as its first line.

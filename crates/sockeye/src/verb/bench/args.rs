@@ -130,6 +130,10 @@ pub(super) struct Task {
 const LARGEST: u64 = 16 << 20;
 /// The largest datagram over IPv4: 65,535 less both headers (RFC 768, RFC 791).
 const LARGEST_DATAGRAM: u64 = 65_507;
+/// The deepest window: each connection remembers when its messages left.
+const DEEPEST: u64 = 65_536;
+/// The highest rate: ten nanoseconds a message, less than it takes to make one.
+const FASTEST: u64 = 100_000_000;
 /// Descriptors that we need beside the connections.
 const OWN_FDS: usize = 64;
 const DEFAULT_SIZE: ByteSize = ByteSize(64);
@@ -223,10 +227,15 @@ impl Bench {
                 "--connections, --depth, --rate and --threads begin at 1"
             ));
         }
-        if connections + OWN_FDS > limit {
+        if self.depth > DEEPEST || self.rate > Some(FASTEST) {
+            return Err(usage!(
+                "--depth ends at {DEEPEST} and --rate at {FASTEST}: no socket holds or carries more"
+            ));
+        }
+        if connections.saturating_add(OWN_FDS) > limit {
             return Err(usage!(
                 "{connections} connections need {} descriptors, this process may have {limit} (see `ulimit -Hn`)",
-                connections + OWN_FDS
+                connections.saturating_add(OWN_FDS)
             ));
         }
         if job == Job::FanOut && connections < 2 {

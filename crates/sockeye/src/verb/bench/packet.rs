@@ -36,6 +36,8 @@ struct Flow {
     next: u64,
     /// Messages that are out, by the low bits of their numbers.
     slots: Vec<Slot>,
+    /// Those whose place a later message has taken: what was lost must not hold the others up.
+    stragglers: Vec<Slot>,
     out: u64,
     blocked: bool,
 }
@@ -48,13 +50,52 @@ impl Flow {
 
     /// How many more may leave before `until` with a window of `depth`.
     fn room(&self, depth: u64, until: u64) -> usize {
-        let mask = self.slots.len() as u64 - 1;
-        let most = depth
-            .saturating_sub(self.out)
-            .min(until.saturating_sub(self.next));
-        (0..most)
-            .take_while(|ahead| self.slots[((self.next + ahead) & mask) as usize].taken == 0)
-            .count()
+        let window = depth.saturating_sub(self.out);
+        window.min(until.saturating_sub(self.next)) as usize
+    }
+
+    /// Notes that the next message left.
+    fn sent(&mut self, sent_at: u64) {
+        let taken = self.next + 1;
+        let before = std::mem::replace(self.slot(self.next), Slot { taken, sent_at });
+        if before.taken != 0 {
+            self.stragglers.push(before);
+        }
+        self.next = taken;
+        self.out += 1;
+    }
+
+    /// Frees the place of a message that came back, and says when it was sent; nothing if nobody
+    /// waits for it any more.
+    fn answered(&mut self, number: u64) -> Option<u64> {
+        let taken = number + 1;
+        let slot = self.slot(number);
+        let place = if slot.taken == taken {
+            std::mem::take(slot)
+        } else {
+            let at = self
+                .stragglers
+                .iter()
+                .position(|slot| slot.taken == taken)?;
+            self.stragglers.swap_remove(at)
+        };
+        self.out -= 1;
+        Some(place.sent_at)
+    }
+
+    /// Gives up the messages that left before `limit`, and says how many they were.
+    fn give_up(&mut self, oldest: u64) -> u64 {
+        let before = self.out;
+        for slot in &mut self.slots {
+            if slot.taken != 0 && slot.sent_at <= oldest {
+                slot.taken = 0;
+                self.out -= 1;
+            }
+        }
+        let waiting = self.stragglers.len();
+        self.stragglers.retain(|slot| slot.sent_at > oldest);
+        self.out -= (waiting - self.stragglers.len()) as u64;
+        before - self.out
     }
 }
 
@@ -76,8 +117,7 @@ pub(super) fn run(load: &Load<'_>, sockets: Vec<(u32, OwnedFd)>) -> Result<Tally
     let plan = load.plan;
     let poller = Poller::new().map_err(BenchError::local("epoll"))?;
     let mut flows = Vec::with_capacity(sockets.len());
-    // Twice the window, so that one loss does not hold up all that follow it.
-    let slots = (plan.depth as usize * 2).next_power_of_two();
+    let slots = (plan.depth as usize).next_power_of_two();
     for (conn, socket) in sockets {
         if plan.gso {
             kernel::segment(&socket, plan.messages.size())
@@ -92,6 +132,7 @@ pub(super) fn run(load: &Load<'_>, sockets: Vec<(u32, OwnedFd)>) -> Result<Tally
             socket: Some(socket),
             next: 0,
             slots,
+            stragglers: Vec::new(),
             out: 0,
             blocked: false,
         });
@@ -191,16 +232,11 @@ impl Engine<'_> {
             return Ok(());
         }
         self.looked_for_losses = now;
+        let Some(oldest) = now.checked_sub(limit) else {
+            return Ok(());
+        };
         for index in 0..self.flows.len() {
-            let flow = &mut self.flows[index];
-            let mut lost = 0;
-            for slot in &mut flow.slots {
-                if slot.taken != 0 && now.saturating_sub(slot.sent_at) >= limit {
-                    slot.taken = 0;
-                    lost += 1;
-                }
-            }
-            flow.out -= lost;
+            let lost = self.flows[index].give_up(oldest);
             self.tally.lost += lost;
             if lost > 0 {
                 self.pump(index, now)?;
@@ -276,14 +312,8 @@ impl Engine<'_> {
         let pace = self.pace;
         let flow = &mut self.flows[index];
         for number in flow.next..flow.next + count {
-            let sent_at = pace.map_or(now, |pace| pace.intended(flow.conn, number).min(now));
-            *flow.slot(number) = Slot {
-                taken: number + 1,
-                sent_at,
-            };
+            flow.sent(pace.map_or(now, |pace| pace.intended(flow.conn, number).min(now)));
         }
-        flow.next += count;
-        flow.out += count;
     }
 
     fn block(&mut self, index: usize, blocked: bool) -> Result<(), BenchError> {
@@ -358,14 +388,10 @@ fn answer(
     if load.plan.verify {
         messages.check_whole(flow.conn, number, reply)?;
     }
-    let slot = flow.slot(number);
-    if slot.taken != number + 1 {
+    let Some(sent_at) = flow.answered(number) else {
         tally.late += 1;
         return Ok(());
-    }
-    slot.taken = 0;
-    let sent_at = slot.sent_at;
-    flow.out -= 1;
+    };
     if load.span.counts(now) {
         tally.answered(1, reply.len() as u64, now - sent_at);
     }
