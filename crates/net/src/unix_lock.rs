@@ -179,3 +179,52 @@ fn answers(path: &Path, kind: SocketType) -> Result<bool, Errno> {
         Err(error) => Err(error.into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
+
+    use socket2::{Domain, Socket, Type};
+
+    /// The lock file comes and goes with its owners, and still there is never more than one.
+    #[test]
+    fn owners_that_come_and_go_never_overlap() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        let (owners, served) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let own_once = || {
+            let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+            match Claim::take(&path, SocketType::STREAM) {
+                Ok(mut claim) => {
+                    assert_eq!(owners.fetch_add(1, Ordering::SeqCst), 0, "two owners");
+                    claim.bind(&socket).unwrap();
+                    socket.listen(1).unwrap();
+                    served.fetch_add(1, Ordering::SeqCst);
+                    owners.fetch_sub(1, Ordering::SeqCst);
+                }
+                Err(ClaimError::Locked) => thread::yield_now(),
+                Err(error) => panic!("{error:?}"),
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..300).for_each(|_| own_once()));
+            }
+        });
+        assert!(served.load(Ordering::SeqCst) > 0);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_lock_file_is_no_way_to_somebody_elses_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, other) = (dir.path().join("s"), dir.path().join("letter"));
+        fs::write(&other, "dear").unwrap();
+        std::os::unix::fs::symlink(&other, dir.path().join("s.lock")).unwrap();
+        let error = Claim::take(&path, SocketType::STREAM).unwrap_err();
+        assert_eq!(error, ClaimError::Lock(Errno::new(libc::ELOOP)));
+        assert_eq!(fs::read_to_string(&other).unwrap(), "dear");
+    }
+}

@@ -73,7 +73,7 @@ fn answer(reply: &[u8]) -> Result<Option<(Answer, usize)>, ProxyError> {
 /// Everything up to the empty line, and where what follows begins. A bare LF ends a line as well
 /// (RFC 9112, section 2.2).
 fn head(reply: &[u8]) -> Option<(&[u8], usize)> {
-    let ends = memchr_lines(reply).zip(memchr_lines(reply).skip(1));
+    let ends = line_ends(reply).zip(line_ends(reply).skip(1));
     for (end, next) in ends {
         if matches!(&reply[end + 1..next], b"" | b"\r") {
             return Some((&reply[..=end], next + 1));
@@ -82,7 +82,7 @@ fn head(reply: &[u8]) -> Option<(&[u8], usize)> {
     None
 }
 
-fn memchr_lines(bytes: &[u8]) -> impl Iterator<Item = usize> {
+fn line_ends(bytes: &[u8]) -> impl Iterator<Item = usize> {
     bytes
         .iter()
         .enumerate()
@@ -112,6 +112,7 @@ fn base64(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn check(reply: &str, expected: Option<(u16, &str, usize)>) {
         let read = answer(reply.as_bytes()).unwrap();
@@ -153,6 +154,25 @@ mod tests {
                 matches!(error, ProxyError::Malformed { .. }),
                 "{reply:?}: {error}"
             );
+        }
+    }
+
+    proptest! {
+        /// Whatever a proxy sends: no panic, and no later byte changes what was read.
+        #[test]
+        fn what_was_read_stays_read(
+            status in "(HTTP/1\\.[01x] [0-9]{2,4}[ a-z]{0,4}\r?\n)?", rest in "[\\PC\r\n]{0,40}",
+            end in "(\r?\n\r?\n)?.{0,9}",
+        ) {
+            let reply = [status, rest, end].concat().into_bytes();
+            let whole = answer(&reply);
+            for cut in 0..reply.len() {
+                match answer(&reply[..cut]) {
+                    Ok(None) => {}
+                    Ok(read) => prop_assert_eq!(&Ok(read), &whole),
+                    Err(_) => prop_assert!(whole.is_err()),
+                }
+            }
         }
     }
 

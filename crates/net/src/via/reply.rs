@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use sockeye_frame::Blame;
 use thiserror::Error;
 
+use crate::context::PROXY_PASSWORD as PASSWORD;
 use crate::errno::Errno;
 
 /// How much of a reply that is none an error shows.
@@ -79,8 +80,6 @@ pub enum ProxyError {
         limit: usize,
     },
 }
-
-use crate::context::PROXY_PASSWORD as PASSWORD;
 
 impl ProxyError {
     /// A reply that is none; `bytes` is what came instead.

@@ -138,6 +138,7 @@ fn meaning(code: u8) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn check(reply: &[u8], expected: Result<Option<(u8, usize)>, ()>) {
         assert_eq!(answer(reply).map_err(|_| ()), expected, "{reply:02x?}");
@@ -174,6 +175,25 @@ mod tests {
             "the proxy does not speak SOCKS 5: it sent 48 54 54 50 2f 31 2e 31 20 34 30 30 \
              (HTTP/1.1.400)"
         );
+    }
+
+    proptest! {
+        /// Whatever a proxy sends: no panic, and no later byte changes what was read.
+        #[test]
+        fn what_was_read_stays_read(
+            mut reply in prop::collection::vec(any::<u8>(), 0..40),
+            head in prop::collection::vec(0u8..6, 0..5),
+        ) {
+            reply.splice(0..0, head);
+            let whole = answer(&reply).map_err(|_| ());
+            for cut in 0..reply.len() {
+                match answer(&reply[..cut]) {
+                    Ok(None) => {}
+                    Ok(read) => prop_assert_eq!(Ok(read), whole),
+                    Err(_) => prop_assert!(whole.is_err()),
+                }
+            }
+        }
     }
 
     #[test]
