@@ -4,8 +4,10 @@ mod answers;
 mod entry;
 mod exchange;
 mod notices;
+mod opened;
 mod options;
 mod page;
+mod reload;
 
 use std::path::PathBuf;
 
@@ -175,7 +177,7 @@ impl Serve {
         supervisor: &Supervisor,
     ) -> anyhow::Result<()> {
         loop {
-            let maker = exchange.maker();
+            let maker = exchange.maker;
             tokio::select! {
                 ended = exchange.ended() => return ended,
                 () = journal.unread() => return Ok(()),

@@ -3,7 +3,8 @@
 use sockeye_service::Summary;
 
 use super::Entry;
-use super::exchange::{Changes, Socket};
+use super::opened::Socket;
+use super::reload::Changes;
 use crate::catalogue::{self as say, Lang, counted_bytes};
 use crate::journal::{Journal, Line};
 
