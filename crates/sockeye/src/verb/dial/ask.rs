@@ -1,37 +1,23 @@
 //! One message, one answer.
 
 use anyhow::anyhow;
-use sockeye_net::{Framed, Incoming, Outgoing};
-use sockeye_trace::Closing;
+use sockeye_net::Incoming;
 use tokio::time::timeout;
 
-use super::Rules;
-use super::converse::count;
+use super::Talk;
 use super::screen::Screen;
-use super::source::{Next, Source};
+use super::source::Next;
 use crate::exit::TimedOut;
 
 /// Asks until the questions, the answers or the peer have ended.
-pub(super) async fn run(
-    framed: Framed,
-    source: &mut Source,
-    screen: &mut Screen<'_>,
-    rules: &Rules,
-    closing: &mut Closing,
-) -> anyhow::Result<()> {
-    let (mut incoming, mut outgoing) = framed.split();
-    let ended = talk(&mut incoming, &mut outgoing, source, screen, rules).await;
-    count(closing, &incoming, &outgoing);
-    ended
-}
-
-async fn talk(
-    incoming: &mut Incoming,
-    outgoing: &mut Outgoing,
-    source: &mut Source,
-    screen: &mut Screen<'_>,
-    rules: &Rules,
-) -> anyhow::Result<()> {
+pub(super) async fn run(talk: &mut Talk<'_>) -> anyhow::Result<()> {
+    let Talk {
+        incoming,
+        outgoing,
+        source,
+        screen,
+        rules,
+    } = talk;
     loop {
         let next = tokio::select! {
             biased;

@@ -3,13 +3,12 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use sockeye_net::{Framed, Incoming, Outgoing};
-use sockeye_trace::Closing;
+use sockeye_net::{Incoming, Outgoing};
 use tokio::time::{Instant, sleep_until};
 
 use super::screen::Screen;
 use super::source::{Next, Source};
-use super::{OnEof, Rules};
+use super::{OnEof, Rules, Talk};
 
 /// What ended a direction.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,34 +22,14 @@ enum Ended {
 }
 
 /// Talks until one of the two has ended it.
-pub(super) async fn run(
-    framed: Framed,
-    source: &mut Source,
-    screen: &mut Screen<'_>,
-    rules: &Rules,
-    closing: &mut Closing,
-) -> anyhow::Result<()> {
-    let (mut incoming, mut outgoing) = framed.split();
-    let ended = talk(&mut incoming, &mut outgoing, source, screen, rules).await;
-    count(closing, &incoming, &outgoing);
-    ended
-}
-
-/// What went over the link.
-pub(super) fn count(closing: &mut Closing, incoming: &Incoming, outgoing: &Outgoing) {
-    closing.read_bytes = incoming.bytes();
-    closing.read_messages = incoming.messages();
-    closing.written_bytes = outgoing.bytes();
-    closing.written_messages = outgoing.messages();
-}
-
-async fn talk(
-    incoming: &mut Incoming,
-    outgoing: &mut Outgoing,
-    source: &mut Source,
-    screen: &mut Screen<'_>,
-    rules: &Rules,
-) -> anyhow::Result<()> {
+pub(super) async fn run(talk: &mut Talk<'_>) -> anyhow::Result<()> {
+    let Talk {
+        incoming,
+        outgoing,
+        source,
+        screen,
+        rules,
+    } = talk;
     // When the last message came or left.
     let stirred = Cell::new(Instant::now());
     let down = download(incoming, screen, &stirred);

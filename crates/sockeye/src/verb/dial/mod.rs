@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args};
 use sockeye_frame::Framing;
-use sockeye_net::{Endpoint, Framed, Link};
+use sockeye_net::{Endpoint, Framed, Incoming, Link, Outgoing};
 use sockeye_trace::Closing;
 
 use crate::context::Context;
@@ -26,6 +26,7 @@ use crate::journal::Target;
 use crate::signals::{Asked, Signals};
 use crate::values::{Charset, Pause, Wait};
 use crate::words;
+use editor::Editor;
 use printer::{Printer, Style};
 use screen::Screen;
 use source::Source;
@@ -157,6 +158,45 @@ struct Rules {
     pause: Option<Pause>,
 }
 
+/// What was given to say.
+struct Script {
+    typed: Typed,
+    messages: Vec<Vec<u8>>,
+    exit_on: Option<Vec<u8>>,
+    until: Option<Vec<u8>>,
+}
+
+/// A conversation in messages.
+struct Talk<'a> {
+    incoming: Incoming,
+    outgoing: Outgoing,
+    source: Source,
+    screen: Screen<'a>,
+    rules: &'a Rules,
+}
+
+impl<'a> Talk<'a> {
+    fn new(framed: Framed, source: Source, screen: Screen<'a>, rules: &'a Rules) -> Self {
+        let (incoming, outgoing) = framed.split();
+        Self {
+            incoming,
+            outgoing,
+            source,
+            screen,
+            rules,
+        }
+    }
+
+    /// Says what could not be shown, and what the conversation came to.
+    fn finish(self, closing: &mut Closing) -> anyhow::Result<()> {
+        closing.read_bytes = self.incoming.bytes();
+        closing.read_messages = self.incoming.messages();
+        closing.written_bytes = self.outgoing.bytes();
+        closing.written_messages = self.outgoing.messages();
+        self.screen.finish()
+    }
+}
+
 impl Rules {
     /// Waits between two messages.
     async fn pause(&self) {
@@ -197,83 +237,96 @@ impl Dial {
     ) -> anyhow::Result<Exit> {
         let texts = &self.words[taken..];
         let framing = self.framing(endpoint)?;
-        let typed = Typed::new(self.encoding, self.hex);
-        let rest = texts
-            .iter()
-            .map(|text| typed.message(text.as_bytes()))
-            .collect::<Result<Vec<_>, _>>()?;
-        let exit_on = self
-            .exit_on
-            .as_deref()
-            .map(|text| typed.text(text))
-            .transpose()?;
-        let until = self
-            .until
-            .as_deref()
-            .map(|text| typed.text(text))
-            .transpose()?;
-
+        let script = self.script(texts)?;
         let by_hand = texts.is_empty() && std::io::stdin().is_terminal();
         let opened = open::open(self, context, endpoint, by_hand).await?;
-        let mut closing = Closing::default();
         let is_stream = matches!(opened.link, Link::Bytes(_));
         if framing.is_some() && !is_stream {
             return Err(usage!(
                 "{endpoint} carries messages already: --frame is for streams"
             ));
         }
-        let manner = self.manner(
-            !texts.is_empty(),
-            by_hand,
-            is_stream && framing.as_ref().is_none_or(Framing::is_raw),
-        );
-        if manner == Manner::Pipe {
-            let printer = self.printer(false);
-            let Link::Bytes(link) = opened.link else {
-                return Err(usage!(
-                    "{endpoint} carries messages; give them with --lines or --whole"
-                ));
-            };
-            let ended = pipe::run(link, self, printer, context, &mut closing).await;
-            return opened.report.finish(ended, closing);
-        }
-        let framing = framing.unwrap_or_else(|| {
-            if by_hand {
-                Framing::line()
-            } else {
-                Framing::raw()
+        let is_raw = is_stream && framing.as_ref().is_none_or(Framing::is_raw);
+        let mut closing = Closing::default();
+        let ended = match (self.manner(!texts.is_empty(), by_hand, is_raw), opened.link) {
+            (Manner::Pipe, Link::Bytes(link)) => {
+                let printer = self.printer(false);
+                pipe::run(link, self, printer, context, &mut closing).await
             }
-        });
-        let is_raw = is_stream && framing.is_raw();
-        let mut framed = Framed::new(opened.link, &framing);
-        if let Some(size) = self.read_size {
-            framed = framed.with_read_size(size as usize);
-        }
-        let mut printer = self.printer(manner == Manner::Ask || by_hand || !is_raw);
-        let mut source = if !texts.is_empty() {
-            Source::given(rest)
-        } else if by_hand && std::io::stdout().is_terminal() {
-            let editor = editor::Editor::start(context)?;
-            printer.print_above(editor.printer(), opened.report.peer());
-            Source::editor(editor, typed, exit_on)
-        } else {
-            Source::stdin(self.whole, self.no_stdin, typed, exit_on).await?
+            (manner, link) => {
+                let typed_lines = if by_hand {
+                    Framing::line()
+                } else {
+                    Framing::raw()
+                };
+                let framing = framing.unwrap_or(typed_lines);
+                let mut framed = Framed::new(link, &framing);
+                if let Some(size) = self.read_size {
+                    framed = framed.with_read_size(size as usize);
+                }
+                let is_raw = is_stream && framing.is_raw();
+                let rules = self.rules(&script, is_stream, is_raw);
+                let mut printer = self.printer(manner == Manner::Ask || by_hand || !is_raw);
+                let source = self.source(script, by_hand, context).await?;
+                if let Some(above) = source.prints_above() {
+                    printer.print_above(above, opened.report.peer());
+                }
+                let screen = Screen::new(printer, &rules, context);
+                let mut talk = Talk::new(framed, source, screen, &rules);
+                let ended = match manner {
+                    Manner::Ask => ask::run(&mut talk).await,
+                    _ => converse::run(&mut talk).await,
+                };
+                let shown = talk.finish(&mut closing);
+                ended.and(shown)
+            }
         };
-        let rules = Rules {
+        opened.report.finish(ended, closing)
+    }
+
+    /// What was given to say, in the peer's encoding.
+    fn script(&self, texts: &[String]) -> anyhow::Result<Script> {
+        let typed = Typed::new(self.encoding, self.hex);
+        let text = |text: &Option<String>| text.as_deref().map(|text| typed.text(text)).transpose();
+        let messages = texts.iter().map(|text| typed.message(text.as_bytes()));
+        Ok(Script {
+            typed,
+            messages: messages.collect::<Result<_, _>>()?,
+            exit_on: text(&self.exit_on)?,
+            until: text(&self.until)?,
+        })
+    }
+
+    async fn source(
+        &self,
+        script: Script,
+        by_hand: bool,
+        context: &Context,
+    ) -> anyhow::Result<Source> {
+        let Script {
+            typed,
+            messages,
+            exit_on,
+            ..
+        } = script;
+        if !messages.is_empty() {
+            return Ok(Source::given(messages));
+        }
+        if by_hand && std::io::stdout().is_terminal() {
+            return Ok(Source::editor(Editor::start(context)?, typed, exit_on));
+        }
+        Source::stdin(self.whole, self.no_stdin, typed, exit_on).await
+    }
+
+    fn rules(&self, script: &Script, is_stream: bool, is_raw: bool) -> Rules {
+        Rules {
             skips_empty: is_raw,
             timeout: self.timeout.0,
             quiet: (!is_stream).then_some(self.wait_reply.0),
             on_eof: self.on_eof,
-            until,
+            until: script.until.clone(),
             pause: self.pause,
-        };
-        let mut screen = Screen::new(printer, &rules, context);
-        let ended = match manner {
-            Manner::Ask => ask::run(framed, &mut source, &mut screen, &rules, &mut closing).await,
-            _ => converse::run(framed, &mut source, &mut screen, &rules, &mut closing).await,
-        };
-        let shown = screen.finish();
-        opened.report.finish(ended.and(shown), closing)
+        }
     }
 
     /// The framing that was asked for; a flag beats the endpoint.

@@ -8,6 +8,7 @@ use sockeye_trace::Recorder;
 use tokio::io::AsyncReadExt as _;
 
 use super::editor::Editor;
+use super::printer::Above;
 use super::text::Typed;
 use crate::exit::usage;
 
@@ -52,6 +53,14 @@ impl Source {
             from: From::Editor(editor),
             typed,
             exit_on,
+        }
+    }
+
+    /// Prints above the line that is being edited, where one is.
+    pub(super) fn prints_above(&self) -> Option<Above> {
+        match &self.from {
+            From::Editor(editor) => Some(editor.printer()),
+            _ => None,
         }
     }
 
