@@ -26,7 +26,7 @@ texts! {
     WROTE_PART: "wrote {bytes} of {asked}: {text}", "写出 {bytes}（共 {asked} 字节）：{text}";
     WROTE_EMPTY: "wrote an empty message", "写出一条空消息";
     WRITE_FAILED: "write failed: {error}", "写入失败：{error}";
-    UNDECODABLE: "({count} undecodable)", "（{count} 个字节无法解码）";
+    UNDECODABLE: " ({count} undecodable)", "（{count} 个字节无法解码）";
     CUT: "… ({more} more)", "……（另有 {more} 字节）";
     LOST: "{count} events lost: this log is read too slowly", "丢失 {count} 个事件：日志读取太慢";
     DRAINING: "ending: {open} connections may finish; a second signal ends at once",

@@ -22,6 +22,8 @@ pub(super) struct Log {
     show: bool,
     encoding: &'static Encoding,
     zone: jiff::tz::TimeZone,
+    /// The second that was shown last, since the epoch and as text: lines come in crowds.
+    shown: (i64, String),
 }
 
 impl Log {
@@ -34,11 +36,12 @@ impl Log {
             show: view.show,
             encoding: view.encoding,
             zone: jiff::tz::TimeZone::system(),
+            shown: (-1, String::new()),
         }
     }
 
     /// The line for an event, if it deserves one.
-    pub(super) fn event(&self, event: &Event, payload: &[u8], names: &Names) -> Option<String> {
+    pub(super) fn event(&mut self, event: &Event, payload: &[u8], names: &Names) -> Option<String> {
         let what = self.what(event, payload, names)?;
         let ends = names.ends(event.conn());
         let number = event.conn().number();
@@ -54,7 +57,7 @@ impl Log {
     }
 
     /// The line for something we say ourselves; a `page` has lines of its own and stays as it is.
-    pub(super) fn notice(&self, time: Time, text: &str, page: bool) -> String {
+    pub(super) fn notice(&mut self, time: Time, text: &str, page: bool) -> String {
         if page {
             format!("{text}\n")
         } else {
@@ -62,7 +65,7 @@ impl Log {
         }
     }
 
-    fn line(&self, time: Time, peer: &str, what: &str) -> String {
+    fn line(&mut self, time: Time, peer: &str, what: &str) -> String {
         let time = paint(&self.clock(time), Colour::Dim, self.colour);
         if peer.is_empty() {
             return format!("{time}  {what}\n");
@@ -72,11 +75,15 @@ impl Log {
     }
 
     /// The wall clock here, to the millisecond.
-    fn clock(&self, time: Time) -> String {
-        let stamp = jiff::Timestamp::from_nanosecond(time.as_nanos().into()).unwrap_or_default();
-        let here = stamp.to_zoned(self.zone.clone());
-        let millis = here.millisecond();
-        format!("{}.{millis:03}", here.strftime("%Y-%m-%d %H:%M:%S"))
+    fn clock(&mut self, time: Time) -> String {
+        let second = (time.as_nanos() / 1_000_000_000).cast_signed();
+        if self.shown.0 != second {
+            let stamp = jiff::Timestamp::from_second(second).unwrap_or_default();
+            let here = stamp.to_zoned(self.zone.clone());
+            self.shown = (second, here.strftime("%Y-%m-%d %H:%M:%S").to_string());
+        }
+        let millis = time.as_nanos() / 1_000_000 % 1000;
+        format!("{}.{millis:03}", self.shown.1)
     }
 
     fn what(&self, event: &Event, payload: &[u8], names: &Names) -> Option<String> {
@@ -154,7 +161,6 @@ impl Log {
             text.push_str(&say::CUT.fill(self.lang, &[("more", &(bytes - kept.len()))]));
         }
         if undecodable > 0 {
-            text.push(' ');
             text.push_str(&say::UNDECODABLE.fill(self.lang, &[("count", &undecodable)]));
         }
         text

@@ -400,7 +400,7 @@ mod tests {
             let mut observer = recorder.observe();
             act(&recorder, &deaf(&recorder));
             let ui = Ui::plain(lang);
-            let log = Log::new(ui, &view(Path::new("unused"), true));
+            let mut log = Log::new(ui, &view(Path::new("unused"), true));
             let (mut names, mut text) = (Names::default(), String::new());
             observer.drain_all(|event, payload| {
                 names.learn(event, payload);
