@@ -506,6 +506,7 @@ fn a_log_that_nobody_reads_does_not_stop_the_server() {
         reading, writing = os.pipe()\n\
         fcntl.fcntl(writing, 1031, 4096)\n\
         server = subprocess.Popen(sys.argv[1:], stderr=writing)\n\
+        print('child', server.pid)\n\
         server.wait()\n\
         print('exit', server.returncode)\n";
     let args = [
@@ -525,14 +526,7 @@ fn a_log_that_nobody_reads_does_not_stop_the_server() {
         ask(&mut stream, &[b'x'; 100], &[b'x'; 100]);
     }
     drop(stream);
-    let server = wrapper.event("listening");
-    assert!(server["endpoint"].is_string());
-    let children = format!("/proc/{0}/task/{0}/children", wrapper.id());
-    let child: i32 = std::fs::read_to_string(children)
-        .unwrap()
-        .trim()
-        .parse()
-        .unwrap();
+    let child: i32 = wrapper.wait_line(|line| line.strip_prefix("child ")?.parse().ok());
     let child = rustix::process::Pid::from_raw(child).unwrap();
     rustix::process::kill_process(child, Signal::TERM).unwrap();
     wrapper.wait_stdout("exit 0");
