@@ -220,4 +220,27 @@ mod tests {
             "the [[service]] at line 5: the name \"echo\" is taken; give one of them another `name`",
         );
     }
+
+    /// docs/config.md: its example is a config, and its table has the keys that there are.
+    #[test]
+    fn the_document_is_true() {
+        let text = include_str!("../../../docs/config.md");
+        let example = text
+            .split("```toml\n")
+            .nth(1)
+            .unwrap()
+            .split("```")
+            .next()
+            .unwrap();
+        assert_eq!(parse(example).unwrap().len(), 3);
+        let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
+        let mut documented: Vec<_> = rows.filter_map(|row| row.split('`').next()).collect();
+        // The parser lists its keys when it meets one that it does not know.
+        let error = error("[[service]]\nno-such-key = 1\n");
+        let known = error.split("expected one of ").nth(1).unwrap().trim();
+        let mut known: Vec<_> = known.split(", ").map(|key| key.trim_matches('`')).collect();
+        documented.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(documented, known);
+    }
 }

@@ -140,29 +140,36 @@ mod tests {
         }
     }
 
-    /// Examples are typed by people: each of them has to be a command line that we read.
+    /// Every command of ours in a line of a shell has to be one that we read.
+    #[track_caller]
+    fn check(line: &str) {
+        let parts = line.split(" | ").flat_map(|part| part.split(" & "));
+        let ours = parts.filter_map(|part| part.find("sockeye ").map(|at| &part[at..]));
+        let ours: Vec<_> = ours.collect();
+        assert!(!ours.is_empty(), "no sockeye in {line}");
+        for part in ours {
+            let words = cli::words_of(part.split([';', '>', '<']).next().unwrap_or(part));
+            match cli::command(Lang::En).try_get_matches_from(&words) {
+                Ok(_) => {}
+                Err(error) if error.exit_code() == 0 => {}
+                Err(error) => panic!("{line}: {error}"),
+            }
+        }
+    }
+
     #[test]
     fn every_verb_has_three_examples_that_parse() {
         for page in PAGES {
             assert!(page.examples.len() >= 3, "examples of {}", page.verb);
-            for line in page.examples.iter().map(|example| example.line) {
-                let ours: Vec<_> = line
-                    .split(" | ")
-                    .flat_map(|part| part.split(" & "))
-                    .filter_map(|part| part.find("sockeye").map(|at| &part[at..]))
-                    .filter(|part| part.starts_with("sockeye "))
-                    .collect();
-                assert!(!ours.is_empty(), "no sockeye in {line}");
-                for part in ours {
-                    let words = cli::words_of(part.split([';', '>', '<']).next().unwrap_or(part));
-                    match cli::command(Lang::En).try_get_matches_from(&words) {
-                        Ok(_) => {}
-                        Err(error) if error.exit_code() == 0 => {}
-                        Err(error) => panic!("{line}: {error}"),
-                    }
-                }
-            }
+            page.examples.iter().for_each(|example| check(example.line));
         }
+    }
+
+    #[test]
+    fn what_the_document_of_serving_types_parses() {
+        let text = include_str!("../../../../docs/serve.md");
+        let lines = text.lines().filter_map(|line| line.strip_prefix("$ "));
+        assert!(lines.inspect(|line| check(line)).count() > 3);
     }
 
     #[test]
