@@ -290,3 +290,102 @@ impl SendBatch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn route(number: u16) -> Route {
+        Address::from(SocketAddr::from(([127, 0, 0, 1], number))).into()
+    }
+
+    fn batch(datagrams: &[(u16, usize)]) -> SendBatch {
+        let mut batch = SendBatch::default();
+        for (at, (to, len)) in datagrams.iter().enumerate() {
+            batch.push(&route(*to), Tag::default(), &vec![at as u8; *len]);
+        }
+        batch
+    }
+
+    fn sizes(datagrams: &[(u16, usize)]) -> Vec<usize> {
+        batch(datagrams)
+            .runs(INET_SLOT)
+            .map(|run| run.entries)
+            .collect()
+    }
+
+    #[test]
+    fn neighbours_of_one_size_and_peer_are_glued_and_the_last_may_be_shorter() {
+        assert_eq!(sizes(&[(1, 9), (1, 9), (1, 3), (1, 3)]), [3, 1]);
+        assert_eq!(sizes(&[(1, 9), (2, 9), (1, 9)]), [1, 1, 1]);
+        assert_eq!(sizes(&[(1, 3), (1, 9), (1, 9)]), [1, 2]);
+        assert_eq!(sizes(&[(1, 0), (1, 0), (1, 5), (1, 0)]), [1, 1, 1, 1]);
+        assert_eq!(sizes(&[(1, 1); 130]), [64, 64, 2]);
+        assert_eq!(sizes(&[(1, 30_000); 3]), [2, 1]);
+    }
+
+    #[test]
+    fn what_was_refused_once_is_not_glued_again() {
+        let mut batch = batch(&[(1, 9); 5]);
+        batch.unglue(3);
+        let runs: Vec<_> = batch.runs(INET_SLOT).map(|run| run.entries).collect();
+        assert_eq!(runs, [1, 1, 1, 2]);
+        assert!(batch.runs(8).all(|run| run.message.segment.is_none()));
+    }
+
+    #[test]
+    fn an_open_datagram_that_is_not_closed_is_forgotten() {
+        let mut batch = SendBatch::default();
+        batch.open().extend_from_slice(b"never sent");
+        batch.push(&route(1), Tag::default(), b"sent");
+        let sent: Vec<_> = batch
+            .runs(0)
+            .map(|run| run.message.bytes.to_vec())
+            .collect();
+        assert_eq!((sent, batch.bytes()), (vec![b"sent".to_vec()], 4));
+    }
+
+    #[test]
+    fn a_thread_lends_an_empty_batch_each_time() {
+        SendBatch::lend(|batch| batch.push(&route(1), Tag::default(), b"left behind"));
+        SendBatch::lend(|batch| {
+            assert!(batch.is_empty());
+            // Lending while it is lent is no harm.
+            SendBatch::lend(|inner| assert!(inner.is_empty()));
+        });
+    }
+
+    proptest! {
+        /// Each datagram leaves once and in order, and the kernel can take every run apart again.
+        #[test]
+        fn runs_hold_every_datagram_once(
+            datagrams in prop::collection::vec((1_u16..3, 0_usize..4), 0..300), done in 0_usize..20,
+        ) {
+            let mut batch = batch(&datagrams);
+            let done = done.min(datagrams.len());
+            let _ = batch.advance(done);
+            let mut at = done;
+            for run in batch.runs(INET_SLOT) {
+                let (to, size) = datagrams[at];
+                let whole = &datagrams[at..at + run.entries];
+                prop_assert_eq!(run.message.to, Some(&route(to).to));
+                prop_assert!(whole.iter().all(|datagram| datagram.0 == to));
+                let full = &whole[..run.entries - 1];
+                prop_assert!(full.iter().all(|datagram| datagram.1 == size));
+                prop_assert!((1..=size.max(1)).contains(&whole[run.entries - 1].1) || run.entries == 1);
+                let bytes: Vec<u8> = (at..at + run.entries)
+                    .flat_map(|at| vec![at as u8; datagrams[at].1])
+                    .collect();
+                prop_assert_eq!(run.message.bytes, bytes);
+                let glued = (run.entries > 1).then_some(size as u16);
+                prop_assert_eq!(run.message.segment, glued);
+                at += run.entries;
+            }
+            prop_assert_eq!(at, datagrams.len());
+        }
+    }
+}
