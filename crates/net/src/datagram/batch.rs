@@ -57,7 +57,7 @@ pub struct RecvBatch {
 }
 
 impl RecvBatch {
-    /// Runs `f` with this thread's batch.
+    /// Runs `f` with this thread's batch, which is empty.
     pub fn lend<R>(f: impl FnOnce(&mut Self) -> R) -> R {
         let mut batch = LENT_RECV.take().unwrap_or_else(|| {
             Box::new(Self {
@@ -65,6 +65,7 @@ impl RecvBatch {
                 read_limit: usize::MAX,
             })
         });
+        batch.slots.clear();
         let result = f(&mut batch);
         LENT_RECV.set(Some(batch));
         result
@@ -351,6 +352,10 @@ mod tests {
 
     #[test]
     fn a_thread_lends_an_empty_batch_each_time() {
+        RecvBatch::lend(|batch| {
+            assert_eq!(batch.datagrams().count(), 0);
+            RecvBatch::lend(|inner| assert_eq!(inner.datagrams().count(), 0));
+        });
         SendBatch::lend(|batch| batch.push(&route(1), Tag::default(), b"left behind"));
         SendBatch::lend(|batch| {
             assert!(batch.is_empty());

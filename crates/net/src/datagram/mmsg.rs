@@ -39,7 +39,10 @@ pub(super) struct Slots {
     count: usize,
     slot_bytes: usize,
     with_control: bool,
+    /// Slots that hold a datagram of the last call.
     filled: usize,
+    /// Slots whose lengths have to be set again before the next call.
+    used: usize,
 }
 
 struct Arena {
@@ -76,6 +79,7 @@ impl Slots {
             slot_bytes: 0,
             with_control: false,
             filled: 0,
+            used: 0,
         };
         this.cut(slot_bytes, false);
         this
@@ -86,7 +90,7 @@ impl Slots {
         self.slot_bytes = slot_bytes.clamp(1, BUFFER_BYTES);
         self.count = (BUFFER_BYTES / self.slot_bytes).min(SLOTS);
         self.with_control = with_control;
-        self.filled = self.count;
+        (self.filled, self.used) = (0, self.count);
         let (arena, stride) = (self.arena.as_ptr(), self.slot_bytes + STAGGER);
         for slot in 0..self.count {
             // SAFETY: `slot` is below SLOTS, so every place lies inside the arena, which is ours
@@ -129,7 +133,7 @@ impl Slots {
             self.cut(slot_bytes, with_control);
         }
         let arena = self.arena.as_ptr();
-        for slot in 0..self.filled {
+        for slot in 0..self.used {
             // SAFETY: as in `cut`. The kernel overwrote both lengths of the slots it filled.
             unsafe {
                 let header = &raw mut (*arena).headers[slot].msg_hdr;
@@ -137,7 +141,7 @@ impl Slots {
                 (*header).msg_controllen = if with_control { CONTROL_BYTES } else { 0 };
             }
         }
-        self.filled = 0;
+        (self.filled, self.used) = (0, 0);
         // MSG_TRUNC makes msg_len the datagram's own length, recvmsg(2).
         let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
         // SAFETY: the first `count` headers point at names, spans, buffers and controls of the
@@ -153,6 +157,7 @@ impl Slots {
             )
         };
         self.filled = usize::try_from(filled).map_err(|_| io::Error::last_os_error())?;
+        self.used = self.filled;
         for slot in 0..self.filled {
             // SAFETY: as in `cut`.
             unsafe {
@@ -161,6 +166,11 @@ impl Slots {
             }
         }
         Ok(self.filled)
+    }
+
+    /// Forgets what the last call brought.
+    pub(super) fn clear(&mut self) {
+        self.filled = 0;
     }
 
     /// How many slots the last call filled.

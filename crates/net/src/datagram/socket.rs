@@ -183,6 +183,7 @@ impl Socket {
         } else {
             INET_SLOT
         };
+        batch.slots.clear();
         batch.read_limit = self.read_limit;
         loop {
             let mut ready = ready!(self.io.poll_read_ready(cx))?;
@@ -348,6 +349,7 @@ fn is_passing(error: &io::Error) -> bool {
                 | Errno::HOSTUNREACH
                 | Errno::NETUNREACH
                 | Errno::HOSTDOWN
+                | Errno::NETDOWN
                 | Errno::NONET
                 | Errno::NOPROTOOPT
                 | Errno::OPNOTSUPP
