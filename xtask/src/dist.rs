@@ -10,13 +10,20 @@ use clap::Args;
 use crate::step::{cargo, output, root, step, timed};
 
 /// The texts that belong beside the binary.
-const TEXTS: [&str; 5] = [
+const TEXTS: [&str; 6] = [
     "README.md",
     "README.zh.md",
+    "ARCHITECTURE.md",
     "CHANGELOG.md",
     "LICENSE-MIT",
     "LICENSE-APACHE",
 ];
+
+/// The verbs that have a manual page; the program itself has one, too.
+const VERBS: [&str; 3] = ["serve", "dial", "bench"];
+
+/// The languages of the manual pages, and the folders where man looks for them.
+const LANGUAGES: [(&str, &str); 2] = [("en", "man/man1"), ("zh", "man/zh_CN/man1")];
 
 /// Where each shell's completions go, under the names that the shells look for.
 const COMPLETIONS: [(&str, &str); 3] = [
@@ -61,28 +68,50 @@ fn gather(folder: &Path) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder).with_context(|| format!("cannot clear {}", folder.display()))?;
     }
-    for part in ["man", "completions"] {
-        let part = folder.join(part);
-        fs::create_dir_all(&part).with_context(|| format!("cannot make {}", part.display()))?;
-    }
     let binary = folder.join("sockeye");
     copy(&root().join("target/dist/sockeye"), &binary)?;
     for text in TEXTS {
         copy(&root().join(text), &folder.join(text))?;
     }
+    for entry in fs::read_dir(root().join("docs"))? {
+        let page = entry?;
+        copy(&page.path(), &folder.join("docs").join(page.file_name()))?;
+    }
     for (shell, file) in COMPLETIONS {
         let script = output(Command::new(&binary).args(["completions", shell]))?;
         write(&folder.join("completions").join(file), &script)?;
     }
-    output(Command::new(&binary).arg("man").arg(folder.join("man")))?;
+    for (lang, part) in LANGUAGES {
+        let man = |verb: Option<&str>| {
+            output(
+                Command::new(&binary)
+                    .args(["man", "--lang", lang])
+                    .args(verb),
+            )
+        };
+        write(&folder.join(part).join("sockeye.1"), &man(None)?)?;
+        for verb in VERBS {
+            write(
+                &folder.join(part).join(format!("sockeye-{verb}.1")),
+                &man(Some(verb))?,
+            )?;
+        }
+    }
     Ok(())
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
+    make_folder_of(to)?;
     fs::copy(from, to).with_context(|| format!("cannot copy {}", from.display()))?;
     Ok(())
 }
 
 fn write(to: &Path, bytes: &[u8]) -> Result<()> {
+    make_folder_of(to)?;
     fs::write(to, bytes).with_context(|| format!("cannot write {}", to.display()))
+}
+
+fn make_folder_of(file: &Path) -> Result<()> {
+    let folder = file.parent().context("a file lies in a folder")?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))
 }
