@@ -6,6 +6,11 @@
 //! output that the kernel did not take) is copied into the connection, which therefore holds no
 //! buffer while it is idle. While output waits, nothing is read: that is the backpressure.
 
+mod limits;
+mod output;
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -27,8 +32,8 @@ use crate::dialogue::{Dialogue, Stop};
 use crate::mailbox::{Emptied, End, Mailbox};
 use crate::out::Outbox;
 
-/// Bytes that one poll moves before others get their turn.
-const TURN: u64 = 1024 * 1024;
+/// Steps that one poll goes before others get their turn; each moves a buffer at most.
+const TURN: usize = 8;
 
 /// A peer that cannot hear that we have sent our last message, nor end the conversation itself, is
 /// listened to until it has been silent for this long.
@@ -156,13 +161,10 @@ impl<S: Stream> StreamDriver<S> {
         lent: &mut Lent,
         draining: bool,
     ) -> Poll<io::Result<()>> {
-        let turn_ends = self.bytes_moved() + TURN;
-        loop {
+        for _ in 0..TURN {
             // Ahead of everything else: what waits to be written holds reading up.
-            ready!(self.flush(cx))?;
-            if self.bytes_moved() >= turn_ends {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+            if !self.pending.is_empty() {
+                ready!(self.flush(cx))?;
             }
             if self.has_mail() {
                 ready!(self.collect(cx, lent))?;
@@ -227,6 +229,8 @@ impl<S: Stream> StreamDriver<S> {
                 }
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Lets the responder push something that answers no message.
@@ -307,7 +311,9 @@ impl<S: Stream> StreamDriver<S> {
             self.rest.extend_from_slice(&input[..got]);
             self.resume(cx, outbox)?;
         } else {
-            input[..front].copy_from_slice(&self.rest);
+            if front > 0 {
+                input[..front].copy_from_slice(&self.rest);
+            }
             let src = &input[..front + got];
             let used = self.digest(cx, src, outbox)?;
             if used == src.len() {
@@ -366,6 +372,10 @@ impl<S: Stream> StreamDriver<S> {
                     if matches!(self.phase, Phase::Closing) {
                         return Ok(src.len());
                     }
+                    if !self.pending.is_empty() {
+                        self.stalled = used < src.len();
+                        return Ok(used);
+                    }
                 }
             }
         }
@@ -397,88 +407,6 @@ impl<S: Stream> StreamDriver<S> {
         }
     }
 
-    /// Writes the batch at once and keeps what the kernel does not take.
-    fn deliver(&mut self, cx: &mut Context<'_>, outbox: &mut Outbox, src: &[u8]) -> io::Result<()> {
-        self.dialogue.written_messages += outbox.messages;
-        self.goes_on |= outbox.more;
-        self.answered |= outbox.messages > 0 || outbox.len() > 0;
-        let forwarded = outbox.forwarded.clone();
-        let bytes = if forwarded.is_empty() {
-            &outbox.bytes[..]
-        } else {
-            &src[forwarded]
-        };
-        if self.link.keeps_messages() {
-            let whole = [bytes.len()];
-            let is_forwarded = outbox.ends.is_empty() && !bytes.is_empty();
-            self.send(cx, bytes, if is_forwarded { &whole } else { &outbox.ends })?;
-        } else {
-            let written = self.write(cx, bytes)?;
-            let whole = written == bytes.len();
-            let lent = if whole {
-                self.write(cx, outbox.lent)?
-            } else {
-                0
-            };
-            if written + lent < bytes.len() + outbox.lent.len() {
-                self.pending.keep(&bytes[written..], &outbox.lent[lent..]);
-            }
-        }
-        if let Some(ending) = outbox.ending.take() {
-            let reason = Reason::of(ending, self.peer_done);
-            if matches!(reason, Reason::Unsendable(_)) && self.host.recorder.is_on() {
-                let event = Event::new(Kind::Dropped, self.link.conn(), self.host.recorder.now());
-                self.host
-                    .recorder
-                    .record(event, reason.to_string().as_bytes());
-            }
-            self.close(reason);
-        }
-        Ok(())
-    }
-
-    /// Sends as many messages as the kernel takes without waiting, and keeps the others.
-    fn send(&mut self, cx: &mut Context<'_>, bytes: &[u8], ends: &[usize]) -> io::Result<()> {
-        let mut from = 0;
-        for (at, end) in ends.iter().enumerate() {
-            if self.link.poll_write(cx, &bytes[from..*end])?.is_pending() {
-                self.pending.keep_messages(bytes, &ends[at..], from);
-                return Ok(());
-            }
-            from = *end;
-            self.touch();
-        }
-        Ok(())
-    }
-
-    /// Writes as much as the kernel takes without waiting.
-    fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> io::Result<usize> {
-        let mut at = 0;
-        while at < bytes.len() {
-            match self.link.poll_write(cx, &bytes[at..])? {
-                Poll::Ready(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(taken) => at += taken,
-                Poll::Pending => break,
-            }
-            self.touch();
-        }
-        Ok(at)
-    }
-
-    /// Waits until nothing is left to write.
-    fn flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.pending.is_empty() {
-            let front = self.pending.front();
-            let taken = ready!(self.link.poll_write(cx, front))?;
-            if taken < front.len().min(1) {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            self.pending.took(taken);
-            self.touch();
-        }
-        Poll::Ready(Ok(()))
-    }
-
     #[inline]
     fn now(&self) -> Time {
         if self.dialogue.needs_time() {
@@ -503,100 +431,11 @@ impl<S: Stream> StreamDriver<S> {
         }
     }
 
-    fn bytes_moved(&self) -> u64 {
-        let (read, written) = self.link.moved();
-        read + written
-    }
-
-    /// Waits for the nearest limit, if there is one.
-    fn poll_limits(&mut self, cx: &mut Context<'_>) -> Poll<Limit> {
-        let Some((deadline, limit)) = self.next_limit() else {
-            self.timer.clear();
-            return Poll::Pending;
-        };
-        self.timer.poll(cx, deadline).map(|()| limit)
-    }
-
-    #[inline]
-    fn next_limit(&mut self) -> Option<(Instant, Limit)> {
-        // As nearly always.
-        if self.rest.is_empty()
-            && self.last_used.is_none()
-            && self.pause.is_none()
-            && matches!(self.phase, Phase::Open)
-        {
-            return None;
-        }
-        self.nearest_limit()
-    }
-
-    fn nearest_limit(&mut self) -> Option<(Instant, Limit)> {
-        if let Phase::Lingering { until, .. } = self.phase {
-            return Some((until, Limit::Linger));
-        }
-        let limits = [
-            self.pause
-                .as_ref()
-                .map(|pause| (pause.until(), Limit::Pause))
-                .filter(|(until, _)| self.may_read() && *until > Instant::now()),
-            self.frame_limit().map(|deadline| (deadline, Limit::Frame)),
-            self.idle_limit
-                .zip(self.last_used)
-                .map(|(limit, last_used)| (after(last_used, limit), Limit::Idle)),
-        ];
-        limits
-            .into_iter()
-            .flatten()
-            .min_by_key(|(deadline, _)| *deadline)
-    }
-
-    /// Whether reading waits for nothing but the peer.
-    fn may_read(&self) -> bool {
-        matches!(self.phase, Phase::Open) && self.pending.is_empty()
-    }
-
-    /// Until when the frame that was begun has to be complete. Time in which we make the peer wait
-    /// does not count.
-    fn frame_limit(&mut self) -> Option<Instant> {
-        if self.rest.is_empty() || !self.may_read() || self.pause.is_some() {
-            self.frame = None;
-            return None;
-        }
-        let at = self.dialogue.offset();
-        let deadline = match self.frame {
-            Some((begun_at, deadline)) if begun_at == at => deadline,
-            _ => after(Instant::now(), self.options.frame_timeout),
-        };
-        self.frame = Some((at, deadline));
-        Some(deadline)
-    }
-
-    /// What a limit that was reached comes to; `None` if the connection goes on.
-    fn on_limit(&self, limit: Limit) -> Option<Reason> {
-        match limit {
-            Limit::Pause => None,
-            // Why it is closed was said before.
-            Limit::Linger => Some(Reason::Service),
-            Limit::Frame => Some(Reason::SlowFrame(self.options.frame_timeout)),
-            Limit::Idle if self.write_done && !self.link.has_end() => Some(Reason::Peer),
-            Limit::Idle => self.idle_limit.map(Reason::Idle),
-        }
-    }
-
     /// The connection is over. The first reason is the one that counts.
     fn end(&mut self, reason: Reason) -> Poll<()> {
         self.reason.get_or_insert_with(|| Box::new(reason));
         Poll::Ready(())
     }
-}
-
-/// What a connection waits for beside its peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Limit {
-    Pause,
-    Frame,
-    Idle,
-    Linger,
 }
 
 impl<S: Stream> Future for StreamDriver<S> {
@@ -652,6 +491,3 @@ impl<S: Stream> Drop for StreamDriver<S> {
         });
     }
 }
-
-#[cfg(test)]
-mod tests;
