@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use rustix::net::SocketAddrUnix;
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, SockAddr, Socket, Type};
 use sockeye_net::options::BindAddress;
 use sockeye_net::{Endpoint, Host, HostPort, Moment, Net, Place, UnixKind, UnixName};
 
@@ -136,16 +136,21 @@ impl Dialler {
         let spread = bind.is_none()
             && matches!(&remote, Remote::Inet { address, .. }
                 if matches!(address.ip(), IpAddr::V4(ip) if ip.is_loopback()));
-        Ok(Self {
+        let dialler = Self {
             endpoint,
             remote,
             bind,
             spread,
-        })
+        };
+        // What the kernel refuses of the options it refuses now, and not in the middle of a run.
+        let scheme = dialler.endpoint.place.scheme();
+        let settings = &dialler.endpoint.settings;
+        settings.apply(dialler.socket()?, scheme, Moment::Dial)?;
+        Ok(dialler)
     }
 
-    pub(super) fn endpoint(&self) -> String {
-        self.endpoint.to_string()
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 
     /// Whether what crosses it is messages already.
@@ -213,13 +218,32 @@ impl Dialler {
     }
 
     fn open(&self, source: Option<Ipv4Addr>) -> io::Result<Socket> {
-        let socket = match &self.remote {
+        let socket = self.socket()?;
+        let scheme = self.endpoint.place.scheme();
+        let applied = self.endpoint.settings.apply(&socket, scheme, Moment::Dial);
+        applied.map_err(|refused| io::Error::new(io::ErrorKind::InvalidInput, refused))?;
+        if let Some(source) = source {
+            kernel::bind_address_only(&socket)?;
+            socket.bind(&SocketAddr::from((source, 0)).into())?;
+        } else if let Some(bind) = self.bind {
+            kernel::bind_address_only(&socket)?;
+            socket.bind(&bind.into())?;
+        } else if let Remote::Unix {
+            kind: UnixKind::Datagram,
+            ..
+        } = self.remote
+        {
+            // The kernel gives it an abstract name, without which no reply would find it (unix(7)).
+            rustix::net::bind(&socket, &SocketAddrUnix::new_unnamed())?;
+        }
+        Ok(socket)
+    }
+
+    fn socket(&self) -> io::Result<Socket> {
+        let (domain, kind) = match &self.remote {
             Remote::Inet { address, stream } => {
-                let (kind, protocol) = match stream {
-                    true => (Type::STREAM, Protocol::TCP),
-                    false => (Type::DGRAM, Protocol::UDP),
-                };
-                Socket::new(Domain::for_address(*address), kind, Some(protocol))?
+                let kind = if *stream { Type::STREAM } else { Type::DGRAM };
+                (Domain::for_address(*address), kind)
             }
             Remote::Unix { kind, .. } => {
                 let kind = match kind {
@@ -227,33 +251,10 @@ impl Dialler {
                     UnixKind::Datagram => Type::DGRAM,
                     UnixKind::Seqpacket => Type::SEQPACKET,
                 };
-                Socket::new(Domain::UNIX, kind, None)?
+                (Domain::UNIX, kind)
             }
         };
-        self.set_options(&socket)?;
-        if let Some(source) = source {
-            kernel::bind_address_only(&socket)?;
-            socket.bind(&SocketAddr::from((source, 0)).into())?;
-        } else if let Some(bind) = self.bind {
-            kernel::bind_address_only(&socket)?;
-            socket.bind(&bind.into())?;
-        } else if matches!(
-            self.remote,
-            Remote::Unix {
-                kind: UnixKind::Datagram,
-                ..
-            }
-        ) {
-            // The kernel gives it an abstract name, without which no reply would find it (unix(7)).
-            rustix::net::bind(&socket, &SocketAddrUnix::new_unnamed())?;
-        }
-        Ok(socket)
-    }
-
-    fn set_options(&self, socket: &Socket) -> io::Result<()> {
-        let scheme = self.endpoint.place.scheme();
-        let applied = self.endpoint.settings.apply(socket, scheme, Moment::Dial);
-        applied.map_err(|refused| io::Error::new(io::ErrorKind::InvalidInput, refused))
+        Socket::new(domain, kind, None)
     }
 }
 

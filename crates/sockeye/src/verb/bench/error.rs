@@ -1,6 +1,10 @@
 //! Why a run could not be finished.
 
+use std::fmt;
 use std::io;
+use std::time::Duration;
+
+use sockeye_net::{Endpoint, Errno, NetError, Operation};
 
 use super::message::Mismatch;
 
@@ -26,12 +30,14 @@ pub(super) enum BenchError {
         start: String,
     },
     /// A connection could not be made.
-    #[error("cannot connect connection {conn} to {endpoint}")]
-    Connect {
-        conn: usize,
-        endpoint: String,
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Connect(NetError),
+    /// A connection that should stay ended, before its answer came.
+    #[error("connection {conn}: {ending}")]
+    Ended { conn: u32, ending: Ending },
+    /// No answer came in time.
+    #[error("connection {conn}: no answer within {timeout:?}")]
+    Silent { conn: u32, timeout: Duration },
     /// Our own side failed.
     #[error("{doing} failed")]
     Local {
@@ -40,7 +46,41 @@ pub(super) enum BenchError {
     },
 }
 
+/// How a connection ended that nobody closed on our side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The server closed it.
+    Closed,
+    /// The kernel reported an error.
+    Failed(Errno),
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("the server closed the connection"),
+            Self::Failed(errno) => errno.fmt(f),
+        }
+    }
+}
+
+impl<E: Into<Errno>> From<E> for Ending {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
 impl BenchError {
+    /// A connection could not be made.
+    pub(super) fn connect(endpoint: &Endpoint, source: impl Into<Errno>) -> Self {
+        Self::Connect(NetError::System {
+            operation: Operation::Connect,
+            endpoint: endpoint.to_string(),
+            address: None,
+            source: source.into(),
+        })
+    }
+
     /// For `map_err`: our own side failed.
     pub(super) fn local(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Local { doing, source }

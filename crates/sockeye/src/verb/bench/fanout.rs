@@ -4,13 +4,12 @@
 //! that window a listener that is slow only because it shares our thread would be drowned.
 
 use std::collections::VecDeque;
-use std::io;
 use std::os::fd::OwnedFd;
 
 use rustix::net::RecvFlags;
 use sockeye_frame::Framing;
 
-use super::error::BenchError;
+use super::error::{BenchError, Ending};
 use super::plan::Load;
 use super::poller::Poller;
 use super::tally::Tally;
@@ -127,10 +126,10 @@ impl Engine<'_> {
         if readable {
             let got = rustix::net::recv(&self.speaker, &mut *buffer, RecvFlags::empty());
             return match got {
-                Ok((_, 0)) => Ok(self.broke(&"the server closed the speaker's connection")),
+                Ok((_, 0)) => Ok(self.broke(Ending::Closed)),
                 Ok((_, got)) => Err(super::wire::unasked(SPEAKER, &buffer[..got])),
                 Err(rustix::io::Errno::AGAIN) => Ok(false),
-                Err(errno) => Ok(self.broke(&io::Error::from(errno))),
+                Err(errno) => Ok(self.broke(errno.into())),
             };
         }
         self.write()
@@ -160,17 +159,17 @@ impl Engine<'_> {
                 }
                 Ok(false)
             }
-            Err(error) => Ok(self.broke(&error)),
+            Err(error) => Ok(self.broke(error.into())),
         }
     }
 
     fn hear(&mut self, index: usize, buffer: &mut [u8]) -> Result<bool, BenchError> {
         let listener = &mut self.listeners[index];
         let got = match rustix::net::recv(&listener.socket, &mut *buffer, RecvFlags::empty()) {
-            Ok((_, 0)) => return Ok(self.broke(&"the server closed a listener's connection")),
+            Ok((_, 0)) => return Ok(self.broke(Ending::Closed)),
             Ok((_, got)) => got,
             Err(rustix::io::Errno::AGAIN) => return Ok(false),
-            Err(errno) => return Ok(self.broke(&io::Error::from(errno))),
+            Err(errno) => return Ok(self.broke(errno.into())),
         };
         let completed = listener.wire.read(&buffer[..got], self.said, &self.bench)?;
         let heard = listener.heard..listener.heard + completed;
@@ -201,7 +200,7 @@ impl Engine<'_> {
     }
 
     /// One connection less and nobody hears all any more: the run is over.
-    fn broke(&mut self, why: &dyn std::fmt::Display) -> bool {
+    fn broke(&mut self, why: Ending) -> bool {
         if self.load.span.now() < self.load.span.until {
             self.tally.broke(why);
         }

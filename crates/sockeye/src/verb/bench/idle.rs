@@ -1,6 +1,5 @@
 //! Connections that said one message each and stay: what they cost while they do nothing.
 
-use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -8,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::RecvFlags;
 
-use super::error::BenchError;
+use super::error::{BenchError, Ending};
 use super::plan::Plan;
 use super::round::Side;
 use super::server::{self, Usage};
@@ -41,15 +40,11 @@ pub(super) fn run(
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        let socket = side.dialler.connect(conn, plan.timeout).and_then(|socket| {
-            say_one(plan, side, conn as u32, &socket).map(|said| (socket, said))
-        });
-        let (socket, said) = socket.map_err(|source| BenchError::Connect {
-            conn,
-            endpoint: side.dialler.endpoint(),
-            source,
-        })?;
-        said?;
+        let socket = side
+            .dialler
+            .connect(conn, plan.timeout)
+            .map_err(|error| BenchError::connect(side.dialler.endpoint(), error))?;
+        say_one(plan, side, conn as u32, &socket)?;
         held.push(socket);
         if held.len() % 256 == 0 {
             tell(held.len());
@@ -83,54 +78,51 @@ fn pause(duration: Duration, stop: &AtomicBool) {
 }
 
 /// Sends one message and waits for it to come back.
-fn say_one(
-    plan: &Plan,
-    side: &Side,
-    conn: u32,
-    socket: &OwnedFd,
-) -> io::Result<Result<(), BenchError>> {
+fn say_one(plan: &Plan, side: &Side, conn: u32, socket: &OwnedFd) -> Result<(), BenchError> {
     let mut bench = Bench {
         messages: &plan.messages,
         verify: plan.verify,
         scratch: Vec::new(),
     };
+    let ended = |ending| BenchError::Ended { conn, ending };
     let mut wire = Wire::new(conn, &side.framing);
     let mut buffer = [0; 4096];
     let end = Instant::now() + plan.timeout;
-    let mut written = wire.write(socket, 1, &mut bench)?;
+    let mut written = false;
     loop {
-        let mut interest = PollFlags::IN;
-        interest.set(PollFlags::OUT, !written);
-        let left = end.saturating_duration_since(Instant::now());
-        let left = Timespec {
-            tv_sec: left.as_secs() as i64,
-            tv_nsec: i64::from(left.subsec_nanos()),
-        };
-        let mut polled = [PollFd::new(socket, interest)];
-        if rustix::event::poll(&mut polled, Some(&left))? == 0 {
-            return Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                "no answer came in time",
-            ));
-        }
         if !written {
-            written = wire.write(socket, 1, &mut bench)?;
+            let wrote = wire.write(socket, 1, &mut bench);
+            written = wrote.map_err(|error| ended(error.into()))?;
         }
-        match rustix::net::recv(socket, &mut buffer[..], RecvFlags::empty()) {
-            Ok((_, 0)) => {
-                return Err(io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    "the server closed the connection",
-                ));
-            }
-            Ok((_, got)) => match wire.read(&buffer[..got], 1, &bench) {
-                Ok(0) => {}
-                Ok(_) => return Ok(Ok(())),
-                Err(wrong) => return Ok(Err(wrong)),
-            },
-            Err(rustix::io::Errno::AGAIN) => {}
-            Err(errno) => return Err(errno.into()),
+        if !wait(socket, !written, end)? {
+            let timeout = plan.timeout;
+            return Err(BenchError::Silent { conn, timeout });
         }
+        let got = match rustix::net::recv(socket, &mut buffer[..], RecvFlags::empty()) {
+            Ok((_, 0)) => return Err(ended(Ending::Closed)),
+            Ok((_, got)) => got,
+            Err(rustix::io::Errno::AGAIN) => continue,
+            Err(errno) => return Err(ended(errno.into())),
+        };
+        if wire.read(&buffer[..got], 1, &bench)? > 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// Waits until there is something to read, or room to write. False if it takes too long.
+fn wait(socket: &OwnedFd, for_room: bool, end: Instant) -> Result<bool, BenchError> {
+    let mut interest = PollFlags::IN;
+    interest.set(PollFlags::OUT, for_room);
+    let left = end.saturating_duration_since(Instant::now());
+    let left = Timespec {
+        tv_sec: left.as_secs() as i64,
+        tv_nsec: i64::from(left.subsec_nanos()),
+    };
+    match rustix::event::poll(&mut [PollFd::new(socket, interest)], Some(&left)) {
+        Ok(ready) => Ok(ready > 0),
+        Err(rustix::io::Errno::INTR) => Ok(true),
+        Err(errno) => Err(BenchError::local("poll")(errno.into())),
     }
 }
 

@@ -35,7 +35,7 @@ use self::plan::{Job, Plan};
 use self::report::Report;
 use self::round::{Round, Side};
 use crate::context::Context;
-use crate::exit::{CheckFailed, Exit, Interrupted};
+use crate::exit::{CheckFailed, Exit, Interrupted, TimedOut};
 use crate::signals::{Asked, Signals};
 
 impl Bench {
@@ -137,6 +137,10 @@ fn explain(error: BenchError) -> anyhow::Error {
     match error {
         BenchError::Wrong(_) | BenchError::Unasked { .. } | BenchError::NoFrame { .. } => {
             CheckFailed(format!("{:#}", anyhow::Error::new(error))).into()
+        }
+        BenchError::Connect(error) => error.into(),
+        BenchError::Silent { conn, timeout } => {
+            anyhow::Error::new(TimedOut::answer(timeout)).context(format!("connection {conn}"))
         }
         error => error.into(),
     }

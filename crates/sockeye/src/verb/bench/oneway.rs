@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use rustix::net::RecvFlags;
 use sockeye_frame::Framing;
 
-use super::error::BenchError;
+use super::error::{BenchError, Ending};
 use super::plan::{Job, Load};
 use super::poller::Poller;
 use super::tally::Tally;
@@ -64,7 +64,7 @@ pub(super) fn run(
             match moved {
                 Ok(0) if !up => {
                     (*socket, open) = (None, open - 1);
-                    tally.broke(&"the server closed the connection");
+                    tally.broke(Ending::Closed);
                 }
                 Ok(bytes) => {
                     load.progress(bytes);
@@ -75,7 +75,7 @@ pub(super) fn run(
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
                 Err(error) => {
                     (*socket, open) = (None, open - 1);
-                    tally.broke(&error);
+                    tally.broke(error.into());
                 }
             }
         }

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use super::error::BenchError;
+use super::error::{BenchError, Ending};
 use super::kernel::{self, Batch};
 use super::pace::Pace;
 use super::plan::{Load, nanos};
@@ -270,7 +270,7 @@ impl Engine<'_> {
                 }
                 // What a connected socket reports here may be an earlier datagram's answer.
                 Err(error) => {
-                    self.broke(index, &error);
+                    self.broke(index, error.into());
                     return Ok(());
                 }
             }
@@ -340,7 +340,7 @@ impl Engine<'_> {
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             Err(error) => {
-                self.broke(index, &error);
+                self.broke(index, error.into());
                 return Ok(());
             }
         };
@@ -349,7 +349,7 @@ impl Engine<'_> {
             let (bytes, segment) = self.inbox.datagram(at);
             // The end of a seqpacket connection: no message here is empty.
             if bytes.is_empty() {
-                self.broke(index, &"the server closed the connection");
+                self.broke(index, Ending::Closed);
                 return Ok(());
             }
             let each = segment.unwrap_or(bytes.len());
@@ -361,7 +361,7 @@ impl Engine<'_> {
         self.pump(index, now)
     }
 
-    fn broke(&mut self, index: usize, why: &dyn std::fmt::Display) {
+    fn broke(&mut self, index: usize, why: Ending) {
         let flow = &mut self.flows[index];
         flow.socket = None;
         flow.out = 0;

@@ -7,7 +7,7 @@ use rustix::net::RecvFlags;
 use sockeye_frame::Framing;
 
 use super::dial::Dialler;
-use super::error::BenchError;
+use super::error::{BenchError, Ending};
 use super::plan::Load;
 use super::poller::{Poller, Ready};
 use super::tally::Tally;
@@ -20,7 +20,6 @@ struct Flow {
     socket: OwnedFd,
     wire: Wire,
     began: u64,
-    conn: u32,
     /// The message left; until then, the connection may not be there yet.
     sent: bool,
 }
@@ -125,21 +124,14 @@ impl Engine<'_> {
                 self.again_at = now + NO_PORT_PAUSE;
                 return Ok(());
             }
-            Err(source) => {
-                let endpoint = self.dialler.endpoint();
-                return Err(BenchError::Connect {
-                    conn: conn as usize,
-                    endpoint,
-                    source,
-                });
-            }
+            Err(error) => return Err(BenchError::connect(self.dialler.endpoint(), error)),
         };
         self.next = self.next.wrapping_add(self.load.plan.threads as u32);
         let mut wire = Wire::new(conn, self.framing);
         // On loopback the handshake is over by now, and the message leaves at once.
         let sent = match wire.write(&socket, 1, &mut self.bench) {
             Ok(sent) => sent,
-            Err(error) => return self.broke(conn, error),
+            Err(error) => return self.broke(error),
         };
         self.poller
             .add(&socket, slot, sent, !sent)
@@ -148,23 +140,17 @@ impl Engine<'_> {
             socket,
             wire,
             began: now,
-            conn,
             sent,
         });
         Ok(())
     }
 
     /// Counts a connection that broke; if nobody listens there, it is no use to go on.
-    fn broke(&mut self, conn: u32, source: io::Error) -> Result<(), BenchError> {
+    fn broke(&mut self, source: io::Error) -> Result<(), BenchError> {
         if source.kind() == io::ErrorKind::ConnectionRefused {
-            let endpoint = self.dialler.endpoint();
-            return Err(BenchError::Connect {
-                conn: conn as usize,
-                endpoint,
-                source,
-            });
+            return Err(BenchError::connect(self.dialler.endpoint(), source));
         }
-        self.tally.broke(&source);
+        self.tally.broke(source.into());
         Ok(())
     }
 
@@ -184,9 +170,8 @@ impl Engine<'_> {
             }
             Ok(false) => Ok(()),
             Err(error) => {
-                let conn = flow.conn;
                 self.flows[slot] = None;
-                self.broke(conn, error)?;
+                self.broke(error)?;
                 self.begin(slot)
             }
         }
@@ -200,11 +185,10 @@ impl Engine<'_> {
             Ok((_, got @ 1..)) => got,
             Err(rustix::io::Errno::AGAIN) => return Ok(()),
             end => {
-                let conn = flow.conn;
                 self.flows[slot] = None;
                 match end {
-                    Err(errno) => self.broke(conn, errno.into())?,
-                    Ok(_) => self.tally.broke(&"the server closed the connection"),
+                    Err(errno) => self.broke(errno.into())?,
+                    Ok(_) => self.tally.broke(Ending::Closed),
                 }
                 return self.begin(slot);
             }

@@ -136,14 +136,10 @@ fn open(plan: &Plan, side: &Side) -> Result<Vec<Vec<(u32, OwnedFd)>>, BenchError
         return Ok(sockets);
     }
     for conn in 0..plan.connections {
-        let socket =
-            side.dialler
-                .connect(conn, plan.timeout)
-                .map_err(|source| BenchError::Connect {
-                    conn,
-                    endpoint: side.dialler.endpoint(),
-                    source,
-                })?;
+        let socket = side
+            .dialler
+            .connect(conn, plan.timeout)
+            .map_err(|error| BenchError::connect(side.dialler.endpoint(), error))?;
         sockets[conn % plan.threads].push((conn as u32, socket));
     }
     Ok(sockets)
@@ -192,6 +188,8 @@ fn watch(
     let cpu_ns = after.cpu_ns.saturating_sub(before.cpu_ns) as f64 * scale;
     Some(Usage {
         cpu_ns: cpu_ns as u64,
-        ..after
+        // The connections may already be gone.
+        rss_bytes: before.rss_bytes.max(after.rss_bytes),
+        fds: before.fds.max(after.fds),
     })
 }

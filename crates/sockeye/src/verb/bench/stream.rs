@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::net::RecvFlags;
 use sockeye_frame::Framing;
 
-use super::error::BenchError;
+use super::error::{BenchError, Ending};
 use super::pace::Pace;
 use super::plan::Load;
 use super::poller::{Poller, Ready};
@@ -235,7 +235,7 @@ impl Engine<'_> {
                 source,
             }),
             Err(error) => {
-                self.broke(index, &error);
+                self.broke(index, error.into());
                 Ok(())
             }
         }
@@ -255,13 +255,13 @@ impl Engine<'_> {
         };
         let got = match rustix::net::recv(socket, &mut *buffer, flags) {
             Ok((_, 0)) => {
-                self.broke(index, &"the server closed the connection");
+                self.broke(index, Ending::Closed);
                 return Ok(());
             }
             Ok((_, got)) => got,
             Err(rustix::io::Errno::AGAIN) => return Ok(()),
             Err(errno) => {
-                self.broke(index, &io::Error::from(errno));
+                self.broke(index, errno.into());
                 return Ok(());
             }
         };
@@ -312,7 +312,7 @@ impl Engine<'_> {
     }
 
     /// Gives a connection up. At the end of the span that is nobody's fault.
-    fn broke(&mut self, index: usize, why: &dyn std::fmt::Display) {
+    fn broke(&mut self, index: usize, why: Ending) {
         let flow = &mut self.flows[index];
         flow.socket = None;
         self.open -= 1;

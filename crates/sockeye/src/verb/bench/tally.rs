@@ -2,6 +2,8 @@
 
 use hdrhistogram::Histogram;
 
+use super::error::Ending;
+
 /// The longest latency that is told apart: an hour, in nanoseconds.
 const LONGEST: u64 = 3_600_000_000_000;
 /// Significant decimal digits of a latency.
@@ -25,7 +27,7 @@ pub(super) struct Tally {
     /// Connections that the server ended, or that failed.
     pub(super) broken: u64,
     /// Why the first of them did.
-    pub(super) why_broken: Option<String>,
+    pub(super) why_broken: Option<Ending>,
     /// How often there was no free local port.
     pub(super) no_port: u64,
     /// Messages of the open loop that were due but never sent, because the window was full.
@@ -60,9 +62,9 @@ impl Tally {
     }
 
     /// Counts a connection that ended before it should have.
-    pub(super) fn broke(&mut self, why: &dyn std::fmt::Display) {
+    pub(super) fn broke(&mut self, why: Ending) {
         self.broken += 1;
-        self.why_broken.get_or_insert_with(|| why.to_string());
+        self.why_broken.get_or_insert(why);
     }
 
     /// Adds what another thread counted.
@@ -78,8 +80,6 @@ impl Tally {
         self.broken += other.broken;
         self.no_port += other.no_port;
         self.unsent += other.unsent;
-        if self.why_broken.is_none() {
-            self.why_broken.clone_from(&other.why_broken);
-        }
+        self.why_broken = self.why_broken.or(other.why_broken);
     }
 }

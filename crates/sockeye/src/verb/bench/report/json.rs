@@ -26,7 +26,10 @@ fn job(job: Job) -> &'static str {
 }
 
 fn side(report: &Report, side: usize, line: &mut Line) {
-    line.put("endpoint", &report.task.sides[side].dialler.endpoint());
+    line.put(
+        "endpoint",
+        &report.task.sides[side].dialler.endpoint().to_string(),
+    );
     line.put("side", ["a", "b"][side]);
 }
 
@@ -52,7 +55,10 @@ pub(super) fn round(report: &Report, of: usize, number: usize) -> String {
         .number("unsent", tally.unsent)
         .number("no_port", tally.no_port)
         .number("broken", tally.broken)
-        .put_some("why_broken", tally.why_broken.as_deref());
+        .put_some(
+            "why_broken",
+            tally.why_broken.map(|why| why.to_string()).as_deref(),
+        );
     if let Some(usage) = round.usage {
         line.number("server_cpu_ns", usage.cpu_ns)
             .number("server_rss_bytes", usage.rss_bytes)
@@ -117,8 +123,11 @@ pub(super) fn end(report: &Report) -> String {
 /// What idle connections cost.
 pub(super) fn idle(report: &Report, idle: &Idle) -> String {
     let mut line = line(report, "bench_idle");
-    line.put("endpoint", &report.task.sides[0].dialler.endpoint())
-        .number("connections", idle.connections as u64);
+    line.put(
+        "endpoint",
+        &report.task.sides[0].dialler.endpoint().to_string(),
+    )
+    .number("connections", idle.connections as u64);
     if let (Some(before), Some(after)) = (idle.before, idle.after) {
         line.number("server_rss_before_bytes", before.rss_bytes)
             .number("server_rss_bytes", after.rss_bytes)

@@ -179,9 +179,8 @@ fn troubles(report: &Report, round: &Round) -> String {
             what.fill(lang, &[("count", &quantity::count(count))])
         );
     }
-    if tally.broken > 0 {
-        let why = tally.why_broken.as_deref().unwrap_or_default();
-        let (count, why) = (quantity::count(tally.broken), crate::ui::escape(why));
+    if let Some(why) = tally.why_broken {
+        let count = quantity::count(tally.broken);
         let told = words::BROKEN.fill(lang, &[("count", &count), ("why", &why)]);
         let _ = writeln!(text, "  {told}");
     }
