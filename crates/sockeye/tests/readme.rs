@@ -48,6 +48,45 @@ fn ci_runs_the_test_command_of_the_readme() {
     assert!(readme.lines().any(|line| line == "cargo test --workspace"));
 }
 
+#[test]
+fn every_invariant_is_kept_by_tests_that_exist() {
+    let text = fs::read_to_string(project().join("ARCHITECTURE.md")).unwrap();
+    let (_, invariants) = text
+        .split_once("## Invariants")
+        .expect("the section is there");
+    let is_test = |word: &&str| {
+        let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        word.matches('_').count() > 2 && word.chars().all(letters)
+    };
+    let sources = sources();
+    let missing: Vec<_> = invariants
+        .split('`')
+        .filter(is_test)
+        .filter(|name| !sources.contains(&format!("fn {name}(")))
+        .collect();
+    assert!(missing.is_empty(), "no test is called {missing:?}");
+}
+
+/// All Rust text of the workspace's crates and fuzz targets.
+fn sources() -> String {
+    let mut folders = vec![
+        project().join("crates"),
+        project().join("fuzz/fuzz_targets"),
+    ];
+    let mut all = String::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|it| it == "rs") {
+                all += &fs::read_to_string(path).unwrap();
+            }
+        }
+    }
+    all
+}
+
 /// Ctrl-C: what the server wrote, and its exit code.
 fn end(mut server: Process) -> (String, Option<i32>) {
     server.signal(Signal::INT);
