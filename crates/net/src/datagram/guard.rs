@@ -97,7 +97,7 @@ impl fmt::Display for Refusal {
 
 /// Decides about the answers of one listening socket.
 #[derive(Debug)]
-pub struct Guard {
+pub(super) struct Guard {
     limits: GuardLimits,
     kind: SocketKind,
     /// Tells others, here and in other processes, that the port answers by itself. `None` for what
@@ -111,7 +111,7 @@ impl Guard {
     ///
     /// # Errors
     /// When no socket can be opened for the mark.
-    pub fn new(socket: &Socket, limits: GuardLimits) -> io::Result<Self> {
+    pub(super) fn new(socket: &Socket, limits: GuardLimits) -> io::Result<Self> {
         let kind = socket.kind();
         let is_udp = matches!(kind, SocketKind::Udp4 | SocketKind::Udp6);
         let port = socket

@@ -112,27 +112,26 @@ impl Slots {
         }
     }
 
-    /// How many datagrams one call takes.
-    pub(super) fn count(&self) -> usize {
+    /// Makes the slots fit a socket; returns how many datagrams one call can take.
+    pub(super) fn fit(&mut self, slot_bytes: usize, with_control: bool) -> usize {
+        self.filled = 0;
+        if (slot_bytes, with_control) != (self.slot_bytes, self.with_control) {
+            self.cut(slot_bytes, with_control);
+        }
         self.count
     }
 
     /// Takes what has arrived, at most `most` datagrams, without waiting; returns how many slots
     /// were filled.
     ///
-    /// Fewer than [`Slots::count`] means that the socket was empty, or that the next call says why
-    /// it failed.
-    pub(super) fn receive(
-        &mut self,
-        socket: BorrowedFd<'_>,
-        slot_bytes: usize,
-        with_control: bool,
-        most: usize,
-    ) -> io::Result<usize> {
-        if (slot_bytes, with_control) != (self.slot_bytes, self.with_control) {
-            self.cut(slot_bytes, with_control);
-        }
-        let arena = self.arena.as_ptr();
+    /// Fewer than `most` means that the socket was empty, or that the next call says why it
+    /// failed; `most` is at most what [`Slots::fit`] said.
+    pub(super) fn receive(&mut self, socket: BorrowedFd<'_>, most: usize) -> io::Result<usize> {
+        debug_assert!(
+            most <= self.count,
+            "fewer datagrams than asked would look like the last"
+        );
+        let (arena, with_control) = (self.arena.as_ptr(), self.with_control);
         for slot in 0..self.used {
             // SAFETY: as in `cut`. The kernel overwrote both lengths of the slots it filled.
             unsafe {
@@ -363,5 +362,21 @@ pub(crate) fn set_option(
         Ok(())
     } else {
         Err(io::Error::last_os_error())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is asked for has to fit the slots as they are cut now: fewer datagrams than asked for
+    /// count as the last ones, and nobody would look for more.
+    #[test]
+    fn larger_slots_are_fewer() {
+        let mut slots = Slots::new(1 << 16);
+        for (slot_bytes, count) in [(1 << 18, 16), (1 << 16, 64), (1 << 22, 1), (9, 64)] {
+            assert_eq!(slots.fit(slot_bytes, slot_bytes == 9), count);
+            assert_eq!(slots.filled(), 0);
+        }
     }
 }

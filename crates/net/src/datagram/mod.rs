@@ -2,8 +2,8 @@
 //!
 //! A [`Socket`] moves datagrams in batches: [`Socket::poll_recv`] fills a [`RecvBatch`] that the
 //! thread lends (an idle socket holds no buffer), [`Socket::poll_send`] empties a [`SendBatch`].
-//! [`Sessions`] gives every peer a virtual session, and its [`Guard`] keeps us from being used to
-//! flood a third party.
+//! [`Sessions`] gives every peer a virtual session, and its guard ([`GuardLimits`], [`Refusal`])
+//! keeps us from being used to flood a third party.
 
 mod address;
 mod batch;
@@ -19,7 +19,7 @@ mod socket;
 
 pub use address::Address;
 pub use batch::{Datagram, RecvBatch, Route, SendBatch, Tag};
-pub use guard::{Guard, GuardLimits, Refusal};
+pub use guard::{GuardLimits, Refusal};
 pub use sessions::{Answers, Ledger, Session, SessionLimits, Sessions};
 pub use socket::{Socket, SocketKind};
 

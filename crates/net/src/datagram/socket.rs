@@ -189,11 +189,8 @@ impl Socket {
             let mut ready = ready!(self.io.poll_read_ready(cx))?;
             let mut gro = self.gro.lock().unwrap_or_else(PoisonError::into_inner);
             let with_control = self.hears_local || gro.is_on();
-            let most = self.read_most.min(batch.slots.count());
-            match batch
-                .slots
-                .receive(self.io.as_fd(), slot, with_control, most)
-            {
+            let most = self.read_most.min(batch.slots.fit(slot, with_control));
+            match batch.slots.receive(self.io.as_fd(), most) {
                 Ok(filled) => {
                     // A batch that is not full emptied the socket: what comes later raises a new
                     // edge, so there is no need to hear EAGAIN first.
@@ -293,7 +290,8 @@ impl Socket {
                     .with_offset(tag.offset)
                     .with_result(bytes.len() as i32)
                     .with_asked(bytes.len() as u32);
-                event.took_ns = now.since(started).as_nanos() as u32;
+                let took = now.since(started).as_nanos();
+                event.took_ns = took.try_into().unwrap_or(u32::MAX);
                 self.recorder.record(event, bytes);
             }
         }
@@ -309,7 +307,9 @@ impl Socket {
         if let Some(size) = run.message.segment {
             // Larger than the path's packets, or no driver that sums such packets up: udp(7).
             let below = match errno {
-                Errno::MSGSIZE | Errno::INVAL => usize::from(size) - 1,
+                Errno::MSGSIZE => usize::from(size) - 1,
+                // Older kernels say EINVAL, as they do of a source address of ours that is gone.
+                Errno::INVAL if run.message.from.is_none() => usize::from(size) - 1,
                 Errno::IO | Errno::OPNOTSUPP | Errno::NOPROTOOPT => 0,
                 _ => glue_below,
             };
