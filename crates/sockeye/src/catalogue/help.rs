@@ -36,13 +36,16 @@ fn page(command: Command, verb: &str, lang: Lang) -> Command {
         .help_template(TEMPLATE_ZH)
         .subcommand_help_heading("命令")
         .subcommand_value_name("命令");
-    ids.iter().fold(command, |command, id| {
-        command.mut_arg(id, |arg| translate(arg, page))
+    ids.iter().enumerate().fold(command, |command, (place, id)| {
+        command.mut_arg(id, |arg| {
+            let place = arg.is_positional().then_some(place);
+            translate(arg, page, place)
+        })
     })
 }
 
 /// The argument with its help in Chinese, and what clap would add in English added here.
-fn translate(arg: Arg, page: &Page) -> Arg {
+fn translate(arg: Arg, page: &Page, place: Option<usize>) -> Arg {
     let id = arg.get_id().as_str();
     let Some((_, help)) = page.args.iter().find(|(of, _)| *of == id) else {
         return arg;
@@ -64,6 +67,11 @@ fn translate(arg: Arg, page: &Page) -> Arg {
         String::new()
     };
     let arg = arg.help(format!("{help}{values}")).help_heading(heading);
+    // Under a heading of ours clap sorts what has no order by name; positions have to stay.
+    let arg = match place {
+        Some(place) => arg.display_order(place),
+        None => arg,
+    };
     if takes_values {
         arg.hide_default_value(true).hide_possible_values(true)
     } else {
