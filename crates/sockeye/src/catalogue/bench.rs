@@ -33,6 +33,8 @@ texts! {
         "每个连接自身占用 {each}（常驻内存 {rss}，{fds} 个描述符）";
     IDLE_KERNEL: "{each} for each end of a connection (half of what its small objects grew by)",
         "连接的每一端 {each}（内核小对象增量的一半）";
+    IDLE_KERNEL_LOST: "not to be told: too much else happened on this machine, or there were too few connections",
+        "无法得出：这台机器上同时有太多别的事，或连接太少";
     LOST: "{count} datagrams were not answered in time", "{count} 个数据报未按时得到回答";
     LATE: "{count} answers came twice or too late", "{count} 个回答重复或来得太迟";
     UNANSWERED: "{count} messages were not answered in time", "{count} 条消息未按时得到回答";

@@ -36,12 +36,14 @@ fn page(command: Command, verb: &str, lang: Lang) -> Command {
         .help_template(TEMPLATE_ZH)
         .subcommand_help_heading("命令")
         .subcommand_value_name("命令");
-    ids.iter().enumerate().fold(command, |command, (place, id)| {
-        command.mut_arg(id, |arg| {
-            let place = arg.is_positional().then_some(place);
-            translate(arg, page, place)
+    ids.iter()
+        .enumerate()
+        .fold(command, |command, (place, id)| {
+            command.mut_arg(id, |arg| {
+                let place = arg.is_positional().then_some(place);
+                translate(arg, page, place)
+            })
         })
-    })
 }
 
 /// The argument with its help in Chinese, and what clap would add in English added here.

@@ -2,15 +2,20 @@
 //!
 //! The speaker never has more than `depth` messages out that some listener has not heard. Without
 //! that window a listener that is slow only because it shares our thread would be drowned.
+//!
+//! A connection is made before the hub knows of it, and whom it does not know yet, it does not tell.
+//! So everybody is gathered first: the speaker goes on saying one message until all have heard it.
 
 use std::collections::VecDeque;
+use std::io;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use rustix::net::RecvFlags;
 use sockeye_frame::Framing;
 
 use super::error::{BenchError, Ending};
-use super::plan::Load;
+use super::plan::{self, Load};
 use super::poller::Poller;
 use super::tally::Tally;
 use super::wire::{Bench, Wire};
@@ -18,16 +23,22 @@ use super::wire::{Bench, Wire};
 const READ: usize = 256 << 10;
 /// The connection that speaks.
 const SPEAKER: u32 = 0;
+/// How long all may take to hear the first message before another is said; doubled each time, so
+/// that a hub that is slow is not told faster than it tells.
+const GATHER: Duration = Duration::from_millis(10);
 
 struct Listener {
     socket: OwnedFd,
     /// What it should hear is what the speaker says, so its wire is numbered as the speaker's.
     wire: Wire,
     heard: u64,
+    /// The last bytes that it heard while all are gathered, as many as a frame has.
+    tail: Vec<u8>,
 }
 
 struct Engine<'a> {
     load: &'a Load<'a>,
+    framing: &'a Framing,
     bench: Bench<'a>,
     poller: Poller,
     speaker: OwnedFd,
@@ -66,6 +77,7 @@ pub(super) fn run(
             socket,
             wire: Wire::new(SPEAKER, framing),
             heard: 0,
+            tail: Vec::new(),
         });
     }
     let bench = Bench {
@@ -75,6 +87,7 @@ pub(super) fn run(
     };
     let engine = Engine {
         load,
+        framing,
         bench,
         poller,
         speaker,
@@ -93,6 +106,9 @@ pub(super) fn run(
 impl Engine<'_> {
     fn run(mut self) -> Result<Tally, BenchError> {
         let mut buffer = vec![0; READ];
+        if self.gather(&mut buffer)? {
+            return Ok(self.tally);
+        }
         self.say(self.load.span.now())?;
         loop {
             let now = self.load.span.now();
@@ -118,6 +134,92 @@ impl Engine<'_> {
                 }
             }
             self.say(self.load.span.now())?;
+        }
+    }
+
+    /// Says messages until everybody has heard the whole of the last one. True: the run is over.
+    fn gather(&mut self, buffer: &mut [u8]) -> Result<bool, BenchError> {
+        let span = self.load.span;
+        let (mut again, mut patience) = (0, plan::nanos(GATHER));
+        let mut last = Vec::new();
+        loop {
+            let now = span.now();
+            let missing = self.listeners.iter().filter(|one| one.tail != last).count();
+            if missing == 0 && self.said > 0 {
+                break;
+            }
+            if self.load.stopped() || now >= span.give_up {
+                self.tally.unanswered = missing as u64;
+                return Ok(true);
+            }
+            if now >= again && !self.blocked {
+                last = self.frame(self.said)?;
+                self.said += 1;
+                (again, patience) = (now + patience, patience * 2);
+                if self.write()? {
+                    return Ok(true);
+                }
+            }
+            let wait =
+                Duration::from_nanos(again.saturating_sub(now)).max(Duration::from_millis(1));
+            if self.gather_some(wait, last.len(), buffer)? {
+                return Ok(true);
+            }
+        }
+        for listener in &mut self.listeners {
+            listener.wire = Wire::after(SPEAKER, self.framing, self.said, &self.bench);
+            listener.heard = self.said;
+            listener.tail = Vec::new();
+        }
+        self.all_heard = self.said;
+        Ok(false)
+    }
+
+    /// Waits, and keeps the last `keep` bytes of what each listener hears. True: the run is over.
+    fn gather_some(
+        &mut self,
+        wait: Duration,
+        keep: usize,
+        buffer: &mut [u8],
+    ) -> Result<bool, BenchError> {
+        let count = self.poller.wait(wait).map_err(BenchError::local("epoll"))?;
+        for at in 0..count {
+            let ready = self.poller.ready(at);
+            let over = match ready.token {
+                0 => self.on_speaker(ready.readable, buffer)?,
+                token => self.hear_any(token - 1, keep, buffer),
+            };
+            if over {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The speaker's message `number` as it lies on a stream.
+    fn frame(&self, number: u64) -> Result<Vec<u8>, BenchError> {
+        let (mut message, mut frame) = (Vec::new(), Vec::new());
+        self.bench.messages.append(SPEAKER, number, 0, &mut message);
+        self.framing
+            .encode(&message, &mut frame)
+            .map_err(|refused| io::Error::new(io::ErrorKind::InvalidInput, refused))
+            .map_err(BenchError::local("encoding a message"))?;
+        Ok(frame)
+    }
+
+    /// Keeps the last `keep` bytes of what a listener hears. True: it hears no more.
+    fn hear_any(&mut self, index: usize, keep: usize, buffer: &mut [u8]) -> bool {
+        let listener = &mut self.listeners[index];
+        match rustix::net::recv(&listener.socket, &mut *buffer, RecvFlags::empty()) {
+            Ok((_, 0)) => self.broke(Ending::Closed),
+            Ok((_, got)) => {
+                listener.tail.extend_from_slice(&buffer[..got]);
+                let old = listener.tail.len().saturating_sub(keep);
+                listener.tail.drain(..old);
+                false
+            }
+            Err(rustix::io::Errno::AGAIN) => false,
+            Err(errno) => self.broke(errno.into()),
         }
     }
 

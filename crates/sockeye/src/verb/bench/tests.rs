@@ -417,16 +417,21 @@ async fn bytes_go_up_and_down() {
     }
 }
 
-/// A hub whose speaker is whoever came first.
-fn hub(listeners: usize) -> String {
+/// A hub whose speaker is whoever came first. It knows of the others only after `early` chunks.
+fn hub(listeners: usize, early: usize) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let endpoint = format!("tcp://{}", listener.local_addr().expect("is bound"));
     thread::spawn(move || -> std::io::Result<()> {
         let (mut speaker, _) = listener.accept()?;
+        let mut buffer = vec![0; 8192];
+        for _ in 0..early {
+            if speaker.read(&mut buffer)? == 0 {
+                return Ok(());
+            }
+        }
         let all: Vec<_> = (0..listeners)
             .map(|_| listener.accept())
             .collect::<Result<_, _>>()?;
-        let mut buffer = vec![0; 8192];
         loop {
             let read = speaker.read(&mut buffer)?;
             if read == 0 {
@@ -442,14 +447,16 @@ fn hub(listeners: usize) -> String {
 
 #[tokio::test]
 async fn what_one_says_all_others_hear() {
-    for depth in [1, 64] {
+    for (depth, early) in [(1, 0), (64, 0), (1, 2)] {
         let plan = Plan {
             job: Job::FanOut,
             connections: 6,
             depth,
             ..plan()
         };
-        let (round, exit) = run(&plan, &hub(5), "raw").await.expect("an honest hub");
+        let (round, exit) = run(&plan, &hub(5, early), "raw")
+            .await
+            .expect("an honest hub");
         assert_eq!(
             (exit, round.tally.unanswered),
             (Exit::Done, 0),

@@ -54,6 +54,16 @@ impl Wire {
         }))
     }
 
+    /// A connection on which all messages below `number` have been read already.
+    pub(super) fn after(conn: u32, framing: &Framing, number: u64, bench: &Bench<'_>) -> Self {
+        let mut wire = Self::new(conn, framing);
+        match &mut wire {
+            Self::Raw(raw) => raw.read = number * bench.messages.size() as u64,
+            Self::Framed(framed) => framed.answered = number,
+        }
+        wire
+    }
+
     /// Writes what is missing of all messages below `until`. False if the socket took no more.
     pub(super) fn write(
         &mut self,

@@ -305,8 +305,12 @@ pub(super) fn idle(report: &Report, idle: &Idle) -> String {
         lines.add(words::SERVER_NAME.get(lang), what);
     }
     if let Some(kernel) = idle.kernel_bytes {
-        let each_end = each(kernel as f64 / 2.0);
-        let what = words::IDLE_KERNEL.fill(lang, &[("each", &each_end)]);
+        // What else the machine does can shrink them by more than this.
+        let what = if kernel > 0 {
+            words::IDLE_KERNEL.fill(lang, &[("each", &each(kernel as f64 / 2.0))])
+        } else {
+            words::IDLE_KERNEL_LOST.get(lang).to_owned()
+        };
         lines.add(words::KERNEL_NAME.get(lang), what);
     }
     lines.render()
