@@ -2,6 +2,9 @@
 //!
 //! An [`Endpoint`] is a place with settings, written as one URL.
 
+#[macro_use]
+mod tokio_io;
+
 mod activation;
 mod blocking;
 mod connect;
