@@ -211,11 +211,12 @@ impl DatagramDriver {
         if !out.is_closed() {
             responder.on_message(now, payload, &mut out);
         }
-        let mut sent = 0;
+        let (mut sent, mut answers) = (0, 0);
         let mut push = |message: &[u8]| {
             // What the guard refuses is recorded by it and lost.
             if session.answers.push(batch, message).is_ok() {
                 sent += message.len() as u64;
+                answers += 1;
             }
         };
         if !outbox.forwarded.is_empty() {
@@ -225,7 +226,7 @@ impl DatagramDriver {
         for end in &outbox.ends {
             push(&outbox.bytes[std::mem::replace(&mut from, *end)..*end]);
         }
-        host.add((payload.len() as u64, sent), (1, outbox.messages));
+        host.add((payload.len() as u64, sent), (1, answers));
         if let Some(ending) = outbox.ending.take() {
             let reason = Reason::of(ending, false).to_string();
             sessions.end(datagram.peer, now, &reason);
@@ -264,15 +265,16 @@ impl DatagramDriver {
         if let Some(lost) = lost {
             self.host.on_lost(session.answers.ledger().conn(), &lost);
         }
-        let (mut from, mut sent) = (0, 0);
+        let (mut from, mut sent, mut messages) = (0, 0, 0);
         for end in &outbox.ends {
             let message = &outbox.bytes[std::mem::replace(&mut from, *end)..*end];
             // What the guard refuses is recorded by it and lost.
             if session.answers.push(batch, message).is_ok() {
                 sent += message.len() as u64;
+                messages += 1;
             }
         }
-        self.host.add((0, sent), (0, outbox.messages));
+        self.host.add((0, sent), (0, messages));
         match end {
             Some(End::Finished) => drop(self.sessions.end(peer, now, "the other side closed")),
             Some(End::Broken(reason)) => drop(self.sessions.end(peer, now, &reason)),
@@ -291,6 +293,7 @@ impl DatagramDriver {
             {
                 self.refusal_told = Some(now);
                 let event = Event::new(Kind::Refused, ConnId::default(), now);
+                let peer = self.socket.kind().name_of(peer);
                 self.host
                     .recorder
                     .record(event, format!("{peer}\n{limit}").as_bytes());
@@ -315,10 +318,15 @@ impl DatagramDriver {
             return Poll::Pending;
         }
         let now = self.host.recorder.now();
+        let was_empty = self.sessions.is_empty();
         let expires = self
             .sessions
             .expire(now)
             .map(|at| Instant::now() + at.since(now));
+        // The one peer that is served was idle too long: nothing else would wake the task.
+        if !was_empty && self.is_done() {
+            return Poll::Ready(());
+        }
         let reads = self.pause.as_ref().map(|pause| pause.until());
         let reads = reads.filter(|until| *until > Instant::now());
         if let Some(deadline) = [expires, reads].into_iter().flatten().min() {

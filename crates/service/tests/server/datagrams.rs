@@ -6,7 +6,7 @@ use std::time::Duration;
 use sockeye_service::Options;
 use sockeye_service::reply::{Chargen, Daytime, Echo, Upper};
 use sockeye_trace::Kind;
-use tokio::net::UdpSocket;
+use tokio::net::{UdpSocket, UnixDatagram};
 
 use crate::place::{Place, within};
 
@@ -98,6 +98,36 @@ async fn the_farewell_ends_a_session_and_once_the_server() {
 }
 
 #[tokio::test]
+async fn once_ends_when_the_one_peer_is_silent() {
+    let place = Place::udp(
+        Echo,
+        Options {
+            once: true,
+            idle_timeout: Some(Duration::from_millis(20)),
+            ..Options::default()
+        },
+    );
+    let socket = client(&place).await;
+    socket.send(b"x").await.unwrap();
+    assert_eq!(receive(&socket).await, b"x");
+    assert_eq!(place.ended().await.accepted, 1);
+}
+
+/// What the guard refuses never left, so it is not counted as written.
+#[tokio::test]
+async fn refused_answers_are_not_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let endpoint = format!("unix-dgram:{}", dir.path().join("socket").display());
+    let mut place = Place::at(&[&endpoint], Echo, Options::default()).await;
+    let unnamed = UnixDatagram::unbound().unwrap();
+    unnamed.connect(place.path(0)).unwrap();
+    unnamed.send(b"whom would one answer?").await.unwrap();
+    assert_eq!(place.until(Kind::Dropped, 1).await.len(), 1);
+    let summary = place.drain().await;
+    assert_eq!((summary.read_messages, summary.written_messages), (1, 0));
+}
+
+#[tokio::test]
 async fn daytime_and_chargen_answer_datagrams() {
     let place = Place::udp(Daytime::default(), Options::default());
     let socket = client(&place).await;
@@ -130,9 +160,11 @@ async fn peers_from_elsewhere_are_not_answered() {
     for _ in 0..10 {
         socket.send(b"x").await.unwrap();
     }
+    let told = place.until(Kind::Refused, 1).await;
+    let local = socket.local_addr().unwrap();
     assert_eq!(
-        place.until(Kind::Refused, 1).await.len(),
-        1,
+        told,
+        [format!("udp://{local}\nits address is not in --allow-from")],
         "a flood is told of once a second"
     );
     assert_eq!(place.drain().await.accepted, 0);
