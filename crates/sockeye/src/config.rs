@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(upper.endpoints.len(), 2);
         assert_eq!(upper.frame.as_ref().unwrap().to_string(), "line,max=64KiB");
         assert_eq!(upper.encoding.unwrap().0.name(), "GBK");
-        assert_eq!(upper.max_connections.unwrap().get(), 10);
+        assert_eq!(upper.max_connections.unwrap().0.get(), 10);
         assert_eq!(upper.allow_from[0].to_string(), "10.0.0.0/8");
     }
 

@@ -1,11 +1,13 @@
 //! Values that flags and the config share: each reads its text the same way in both.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::time::Duration;
 
 use encoding_rs::Encoding;
 use serde::{Deserialize, Deserializer};
+use sockeye_frame::ByteSize;
 use sockeye_net::options::{parse_duration, show_duration};
 
 /// A time to wait: `500ms`, `2s`, `1m`.
@@ -46,6 +48,47 @@ impl FromStr for Pause {
             ));
         }
         Ok(Self { least, most })
+    }
+}
+
+/// Bytes that one read takes at most: `512`, `64KiB`. No bytes would mean no reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ReadSize(pub(crate) NonZeroUsize);
+
+impl ReadSize {
+    /// More than any socket has; what is larger is a slip of the finger.
+    const LIMIT: ByteSize = ByteSize(1 << 30);
+}
+
+impl FromStr for ReadSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let size: ByteSize = text.parse().map_err(|error| format!("{error}"))?;
+        let fits = usize::try_from(size.0).ok().and_then(NonZeroUsize::new);
+        let fits = fits.filter(|_| size <= Self::LIMIT);
+        fits.map(Self)
+            .ok_or_else(|| format!("one read takes 1 byte to {}, not {text}", Self::LIMIT))
+    }
+}
+
+/// A number of things, at least one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Count(pub(crate) NonZeroUsize);
+
+impl FromStr for Count {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let count = text.parse().map(Self);
+        count.map_err(|_| format!("'{text}' is no count; allowed are whole numbers from 1"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let count = i64::deserialize(deserializer)?;
+        count.to_string().parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -122,6 +165,22 @@ mod tests {
             "..1s".parse::<Pause>().unwrap_err(),
             "'' is no duration; write 500ms, 2s, 1m or 1h"
         );
+    }
+
+    #[test]
+    fn nothing_is_no_read_and_no_count() {
+        let size = |text: &str| text.parse::<ReadSize>().map(|size| size.0.get());
+        assert_eq!(size("64KiB"), Ok(65_536));
+        for refused in ["0", "2GiB"] {
+            let error = format!("one read takes 1 byte to 1GiB, not {refused}");
+            assert_eq!(size(refused), Err(error));
+        }
+        let count = |text: &str| text.parse::<Count>().map(|count| count.0.get());
+        assert_eq!(count("8"), Ok(8));
+        for refused in ["0", "-1", "many"] {
+            let error = format!("'{refused}' is no count; allowed are whole numbers from 1");
+            assert_eq!(count(refused), Err(error));
+        }
     }
 
     #[test]

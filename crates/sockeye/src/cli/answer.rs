@@ -41,7 +41,7 @@ fn one_line(error: &clap::Error, lang: Lang) -> String {
         .collect();
     let command = format!("{} --help", verb.join(" "));
     format!(
-        "{said}; {}",
+        "{said}{}",
         say::TRY_HELP.fill(lang, &[("command", &command)])
     )
 }

@@ -68,6 +68,8 @@ fn an_error_is_one_line_that_says_what_is_allowed() {
         "serve echo :0 --encoding klingon",
         "serve echo :0 --idle-timeout soon",
         "serve echo :0 --read-size big",
+        "serve echo :0 --read-size 0",
+        "serve echo :0 --max-connections 0",
         "serve echo :0 --read-pause 2s..1s",
         "serve echo :0 --allow-from 10.0.0.1/8",
         "serve echo :0 --requests 0",

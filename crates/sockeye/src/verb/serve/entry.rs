@@ -1,17 +1,15 @@
 //! One service as it was asked for: the flags of `serve`, or a `[[service]]` table of the config.
 
-use std::num::{NonZeroU64, NonZeroUsize};
-
 use clap::{Args, ValueEnum};
 use encoding_rs::Encoding;
 use serde::Deserialize;
-use sockeye_frame::{ByteSize, Framing};
+use sockeye_frame::Framing;
 use sockeye_net::{Endpoint, Moment, OptionError};
 
 use sockeye_service::{Cidr, Options};
 
 use crate::exit::{Usage, usage};
-use crate::values::{Charset, Pause, Wait, from_text, from_texts};
+use crate::values::{Charset, Count, Pause, ReadSize, Wait, from_text, from_texts};
 
 /// The services that can be served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
@@ -81,10 +79,10 @@ pub(crate) struct Entry {
     pub(crate) once: bool,
     /// Close a connection after so many answers, and go on accepting
     #[arg(long, value_name = "COUNT", help_heading = "Limits")]
-    pub(crate) requests: Option<NonZeroU64>,
+    pub(crate) requests: Option<Count>,
     /// Connections, and peers of a datagram socket, at once
     #[arg(long, value_name = "COUNT", help_heading = "Limits")]
-    pub(crate) max_connections: Option<NonZeroUsize>,
+    pub(crate) max_connections: Option<Count>,
     /// Close a connection on which nothing passes for so long: 500ms, 2s, 1m
     #[arg(long, value_name = "TIME", help_heading = "Limits")]
     #[serde(deserialize_with = "from_text")]
@@ -96,7 +94,7 @@ pub(crate) struct Entry {
     /// Read at most so much at once: 512, 64KiB
     #[arg(long, value_name = "SIZE", help_heading = "Limits")]
     #[serde(deserialize_with = "from_text")]
-    pub(crate) read_size: Option<ByteSize>,
+    pub(crate) read_size: Option<ReadSize>,
     /// Wait before each read, for a fixed or a random time: 200ms, 0..1s
     #[arg(long, value_name = "TIME", help_heading = "Limits")]
     #[serde(deserialize_with = "from_text")]
@@ -120,13 +118,19 @@ impl Entry {
         };
         let name = service.name();
         match (service, &self.text) {
-            (Service::Reply, None) => return Err(usage!("reply needs a text to answer with")),
+            (Service::Reply, None) => {
+                return Err(usage!(
+                    "reply needs a text to answer with: --text TEXT, in a config text = \"TEXT\""
+                ));
+            }
             (Service::Reply, _) | (_, None) => {}
             (_, Some(_)) => return Err(usage!("{name} takes no text, only reply does")),
         }
         match (service, &self.to) {
             (Service::Relay, None) => {
-                return Err(usage!("relay needs to know where to pass on to"));
+                return Err(usage!(
+                    "relay needs to know where to pass on to: --to ENDPOINT, in a config to = \"ENDPOINT\""
+                ));
             }
             (Service::Relay, _) | (_, None) => {}
             (_, Some(_)) => return Err(usage!("{name} passes nothing on, only relay does")),
@@ -167,16 +171,14 @@ impl Entry {
             framing: self.frame.clone().unwrap_or(default.framing),
             max_connections: self
                 .max_connections
-                .map_or(default.max_connections, Into::into),
+                .map_or(default.max_connections, |Count(count)| count.get()),
             idle_timeout: self.idle_timeout.map(|Wait(time)| time),
             allow_from: self.allow_from.clone(),
             amplify: self.amplify,
             once: self.once,
-            requests: self.requests.map(Into::into),
+            requests: self.requests.map(|Count(count)| count.get() as u64),
             quit_on: self.encoded(self.quit_on.as_deref())?.map(Into::into),
-            read_size: self
-                .read_size
-                .and_then(|ByteSize(size)| NonZeroUsize::new(size as usize)),
+            read_size: self.read_size.map(|ReadSize(size)| size),
             read_pause: self.read_pause.map(|pause| pause.least..=pause.most),
             seed: rand::random(),
             ..default
@@ -273,11 +275,11 @@ mod tests {
         let echo = || entry(Service::Echo, &["udp://:0"]);
         check(
             entry(Service::Reply, &[":0"]),
-            "reply needs a text to answer with",
+            "reply needs a text to answer with: --text TEXT, in a config text = \"TEXT\"",
         );
         check(
             entry(Service::Relay, &[":0"]),
-            "relay needs to know where to pass on to",
+            "relay needs to know where to pass on to: --to ENDPOINT, in a config to = \"ENDPOINT\"",
         );
         check(
             Entry {
@@ -366,7 +368,7 @@ mod tests {
     fn limits_change_without_a_restart_and_sockets_do_not() {
         let old = entry(Service::Echo, &[":7007"]);
         let limited = Entry {
-            max_connections: NonZeroUsize::new(1),
+            max_connections: "1".parse().ok(),
             ..old.clone()
         };
         assert!(old.serves_as(&limited));
