@@ -1,5 +1,5 @@
-//! Every command of README.md, README.zh.md and docs/tutorials.md runs, and where a text shows
-//! what comes out, that comes out.
+//! Every command of README.md, README.zh.md, docs/tutorials.md, docs/dial.md and docs/serve.md runs,
+//! and where a text shows what comes out, that comes out.
 //!
 //! What the documents promise this test:
 //! - A fenced `sh` block is a script and succeeds. A fenced `console` block is a transcript: lines
@@ -38,6 +38,14 @@ fn every_command_of_the_chinese_readme_runs() {
 #[test]
 fn every_command_of_the_tutorials_runs() {
     private_network(|| run_document("docs/tutorials.md"));
+}
+
+#[test]
+fn every_command_of_the_guides_runs() {
+    private_network(|| {
+        run_document("docs/dial.md");
+        run_document("docs/serve.md");
+    });
 }
 
 #[test]
