@@ -99,6 +99,17 @@ pub(super) fn split_port(text: &str) -> Result<(&str, &str), EndpointError> {
         text: shown(text),
         hint: port_hint(text),
     };
+    // `[::1`, `[::1:80`: the bracket is never closed.
+    if let Some(open) = text.strip_prefix('[').filter(|_| !text.contains(']')) {
+        let address = match open.rsplit_once(':') {
+            Some((host, port)) if host.parse::<Ipv6Addr>().is_ok() => format!("[{host}]:{port}"),
+            _ => format!("[{open}]:PORT"),
+        };
+        return Err(EndpointError::NeedsBrackets {
+            text: shown(text),
+            hint: address,
+        });
+    }
     let (host, port) = text.rsplit_once(':').ok_or_else(no_port)?;
     // `::1 80`: the second word is the port.
     if text

@@ -173,7 +173,8 @@ fn refusals_say_what_to_write() {
     refused("host:20-25", "a range only where ports are checked");
     refused("256.0.0.1:80", "`256.0.0.1` is no IPv4 address");
     refused("[::g]:80", "`[::g]` is no IPv6 address");
-    refused("[::1:80", "has no port");
+    refused("[::1:80", "write [::1]:80");
+    refused("[fe80::1", "write [fe80::1]:PORT");
     refused("ho st:80", "a name has no blanks");
     refused("ho\0st:80", "is no host name");
     refused("user@host:80", "is no host name");
