@@ -56,6 +56,55 @@ fn ci_runs_the_test_command_of_the_readme() {
     assert!(readme.lines().any(|line| line == "cargo test --workspace"));
 }
 
+/// The right-hand sides of the tables of translations: each starts, or finds a peer, or finds none;
+/// what it must not do is to misunderstand its words (exit code 2).
+#[test]
+fn every_translation_is_understood() {
+    private_network(|| {
+        let Some(bash) = tool("bash") else { return };
+        for document in ["README.md", "README.zh.md"] {
+            let terminal = Terminal::new(bash.clone(), document);
+            fs::write(
+                terminal.folder.path().join("work/request"),
+                "GET / HTTP/1.0\r\n\r\n",
+            )
+            .unwrap();
+            let peers =
+                "sockeye serve upper localhost:80 localhost:25 udp://localhost:9000 unix:app.sock";
+            let text = fs::read_to_string(project().join(document)).unwrap();
+            let translations: Vec<_> = text.lines().filter_map(translation).collect();
+            assert!(translations.len() > 10, "{document} has {translations:?}");
+            for command in translations {
+                println!("{document}: {command}");
+                if command.starts_with("sockeye serve") {
+                    assert_eq!(end(terminal.serve(command)).1, Some(0), "{command}");
+                    continue;
+                }
+                let _peers = terminal.serve(peers);
+                // `exec`: a signal is for the command, not for the shell around it.
+                let mut process = terminal.start(&format!("exec {command}"));
+                if command.contains("--listen") {
+                    process.wait_stderr("tcp://127.0.0.1:9000");
+                    process.signal(Signal::TERM);
+                }
+                let exit = process.exit();
+                assert_ne!(exit.code, Some(2), "`{command}`: {}", exit.stderr_text());
+            }
+        }
+    });
+}
+
+/// The last cell of a table's line, if it is a whole command of ours.
+fn translation(line: &str) -> Option<&str> {
+    let cell = line
+        .strip_prefix("| ")?
+        .strip_suffix(" |")?
+        .rsplit(" | ")
+        .next()?;
+    let command = cell.strip_prefix('`')?.strip_suffix('`')?;
+    command.starts_with("sockeye ").then_some(command)
+}
+
 #[test]
 fn every_invariant_is_kept_by_tests_that_exist() {
     let text = fs::read_to_string(project().join("ARCHITECTURE.md")).unwrap();
