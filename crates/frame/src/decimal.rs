@@ -2,7 +2,8 @@
 
 use std::io::Write as _;
 
-use crate::error::{Fault, Misfit};
+use crate::counted::{Awaited, Read, malformed};
+use crate::error::{DecodeError, Fault, Misfit};
 
 /// The number at the front of `src` and how many digits it has, or `None` if only digits have
 /// come yet. An error gives the offset of the byte that does not fit.
@@ -30,6 +31,37 @@ pub(crate) fn read(src: &[u8], first: &'static str) -> Result<Option<(u64, usize
             .ok_or((i, Fault::Overflow))?;
     }
     Ok(None)
+}
+
+/// A header that is a length and the byte `end`; `first` and `then` say what may stand at its begin
+/// and after a digit.
+#[inline]
+pub(crate) fn read_until(
+    src: &[u8],
+    at: u64,
+    first: &'static str,
+    end: u8,
+    then: &'static str,
+) -> Result<Read, DecodeError> {
+    match read(src, first).map_err(|(i, fault)| malformed(src, at, i, fault))? {
+        None => Ok(Read::More {
+            at_least: if src.is_empty() { 2 } else { 1 },
+            seen: 0,
+        }),
+        Some((number, digits)) if src[digits] == end => Ok(Read::Whole(Awaited {
+            announced: number,
+            own: 0..0,
+            start: digits + 1,
+            body: number,
+        })),
+        Some((_, digits)) => {
+            let fault = Fault::Misplaced {
+                found: src[digits],
+                allowed: then,
+            };
+            Err(malformed(src, at, digits, fault))
+        }
+    }
 }
 
 pub(crate) fn put(number: u64, out: &mut Vec<u8>) {

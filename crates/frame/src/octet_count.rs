@@ -3,7 +3,7 @@
 //! Source: RFC 6587, section 3.4.1: `MSG-LEN SP SYSLOG-MSG`, and MSG-LEN begins with a digit other
 //! than 0, so that there is no empty message.
 
-use crate::counted::{Awaited, Read, malformed};
+use crate::counted::{Read, malformed};
 use crate::decimal;
 use crate::error::{DecodeError, Fault};
 
@@ -21,25 +21,7 @@ pub(crate) fn read(src: &[u8], at: u64) -> Result<Read, DecodeError> {
             },
         ));
     }
-    match decimal::read(src, FIRST).map_err(|(i, fault)| malformed(src, at, i, fault))? {
-        None => Ok(Read::More {
-            at_least: if src.is_empty() { 2 } else { 1 },
-            seen: 0,
-        }),
-        Some((number, digits)) if src[digits] == b' ' => Ok(Read::Whole(Awaited {
-            announced: number,
-            own: 0..0,
-            start: digits + 1,
-            body: number,
-        })),
-        Some((_, digits)) => {
-            let fault = Fault::Misplaced {
-                found: src[digits],
-                allowed: "a digit or a space",
-            };
-            Err(malformed(src, at, digits, fault))
-        }
-    }
+    decimal::read_until(src, at, FIRST, b' ', "a digit or a space")
 }
 
 pub(crate) fn put(number: u64, out: &mut Vec<u8>) {
