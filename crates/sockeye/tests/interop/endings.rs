@@ -6,6 +6,7 @@ use std::process::Command;
 use sockeye_testkit::{Process, Signal, python, tool};
 
 use crate::ours::{assert_prints, serve, sockeye, start_dial};
+use crate::theirs::one_client_server;
 
 #[test]
 fn m9_ctrl_c_closes_connections_and_frees_port_and_file() {
@@ -65,18 +66,12 @@ fn m9_ctrl_c_ends_our_client() {
 fn half_close_gets_the_whole_answer() {
     // A server that answers only after the end of the request, and long: dial host:80 < request.
     let script = "\
-import socket
-listener = socket.socket()
-listener.bind(('127.0.0.1', 0))
-listener.listen(1)
-print('port', listener.getsockname()[1])
-connection, _ = listener.accept()
 size = 0
 while data := connection.recv(1024):
     size += len(data)
 connection.sendall(b'%d\\n' % size + b'x' * 5_000_000)
 ";
-    let Some(server) = python(script, &[]) else {
+    let Some(server) = one_client_server(script) else {
         return;
     };
     let mut client = start_dial(&[&format!("127.0.0.1:{}", server.port())]);

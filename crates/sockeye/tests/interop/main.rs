@@ -141,3 +141,24 @@ mod ours {
         );
     }
 }
+
+/// Starting the other side.
+mod theirs {
+    use sockeye_testkit::{Process, python};
+
+    /// What every server of a tutorial begins with.
+    const ACCEPTS_ONE: &str = "\
+import select, socket
+listener = socket.socket()
+listener.bind(('127.0.0.1', 0))
+listener.listen(1)
+print('port', listener.getsockname()[1])
+connection, _ = listener.accept()
+";
+
+    /// A Python server for one client, which does `script` with its `connection`.
+    #[track_caller]
+    pub(crate) fn one_client_server(script: &str) -> Option<Process> {
+        python(&[ACCEPTS_ONE, script].concat(), &[])
+    }
+}

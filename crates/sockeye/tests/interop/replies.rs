@@ -3,6 +3,7 @@
 use sockeye_testkit::python;
 
 use crate::ours::{assert_prints, dial, serve};
+use crate::theirs::one_client_server;
 
 const REPLY_SERVER: &str = include_str!("peers/reply_server.py");
 const PROMPT_CLIENT: &str = include_str!("peers/prompt_client.py");
@@ -78,16 +79,10 @@ fn m1_prompt_client_with_their_server() {
 #[test]
 fn m1_an_empty_read_means_that_their_server_closed() {
     let script = "\
-import socket
-listener = socket.socket()
-listener.bind(('127.0.0.1', 0))
-listener.listen(1)
-print('port', listener.getsockname()[1])
-connection, _ = listener.accept()
 print(connection.recv(1024))
 connection.close()
 ";
-    let Some(server) = python(script, &[]) else {
+    let Some(server) = one_client_server(script) else {
         return;
     };
     let exit = dial(

@@ -1,9 +1,9 @@
 //! M8: the socket functions can be seen and used.
 
 use serde_json::Value;
-use sockeye_testkit::python;
 
 use crate::ours::{dial, serve, start_dial};
+use crate::theirs::one_client_server;
 
 /// What was asked of the fact `name`, if anything, and what the kernel gave.
 fn fact<'a>(event: &'a Value, name: &str) -> (Option<&'a str>, &'a str) {
@@ -60,17 +60,11 @@ fn m8_our_client_shows_its_socket() {
 fn m8_their_options_and_names_are_what_we_asked_for() {
     // getpeername at our peer is getsockname at our end: `bind=` chose it.
     let script = "\
-import socket
-listener = socket.socket()
-listener.bind(('127.0.0.1', 0))
-listener.listen(1)
-print('port', listener.getsockname()[1])
-connection, _ = listener.accept()
 print('peer', connection.getpeername()[0])
 with connection.makefile('rwb') as stream:
     stream.write(b'> ' + stream.readline())
 ";
-    let Some(mut server) = python(script, &[]) else {
+    let Some(mut server) = one_client_server(script) else {
         return;
     };
     let endpoint = format!("127.0.0.1:{}?bind=127.0.0.3:0", server.port());

@@ -4,6 +4,7 @@ use serde_json::Value;
 use sockeye_testkit::python;
 
 use crate::ours::{Server, assert_prints, dial, serve};
+use crate::theirs::one_client_server;
 
 /// Sends each argument after the port with a send of its own and reads the answers to the end.
 const SENDER: &str = "\
@@ -84,18 +85,12 @@ fn m10_an_empty_send_is_no_message_and_an_empty_read_is_the_end() {
 fn m10_our_raw_messages_stick_together_at_their_late_reader() {
     // The reader waits for the end of our sending (POLLRDHUP), so both messages are there.
     let script = "\
-import select, socket
-listener = socket.socket()
-listener.bind(('127.0.0.1', 0))
-listener.listen(1)
-print('port', listener.getsockname()[1])
-connection, _ = listener.accept()
 late = select.poll()
 late.register(connection, select.POLLRDHUP)
 late.poll(60_000)
 print(connection.recv(1024))
 ";
-    let Some(mut server) = python(script, &[]) else {
+    let Some(mut server) = one_client_server(script) else {
         return;
     };
     let endpoint = format!("127.0.0.1:{}", server.port());
