@@ -60,19 +60,15 @@ pub(super) fn run(
     framing: &Framing,
     sockets: Vec<(u32, OwnedFd)>,
 ) -> Result<Tally, BenchError> {
-    let poller = Poller::new().map_err(BenchError::local("epoll"))?;
+    let poller = Poller::new()?;
     let mut sockets = sockets.into_iter().map(|(_, socket)| socket);
     let Some(speaker) = sockets.next() else {
         return Ok(Tally::default());
     };
-    poller
-        .add(&speaker, 0, true, false)
-        .map_err(BenchError::local("epoll"))?;
+    poller.add(&speaker, 0, true, false)?;
     let mut listeners = Vec::new();
     for socket in sockets {
-        poller
-            .add(&socket, listeners.len() + 1, true, false)
-            .map_err(BenchError::local("epoll"))?;
+        poller.add(&socket, listeners.len() + 1, true, false)?;
         listeners.push(Listener {
             socket,
             wire: Wire::new(SPEAKER, framing),
@@ -119,10 +115,7 @@ impl Engine<'_> {
                 self.tally.unanswered = self.listeners.iter().map(missing).sum();
                 return Ok(self.tally);
             }
-            let count = self
-                .poller
-                .wait(span.patience(now))
-                .map_err(BenchError::local("epoll"))?;
+            let count = self.poller.wait(span.patience(now))?;
             for at in 0..count {
                 let ready = self.poller.ready(at);
                 let over = match ready.token {
@@ -182,7 +175,7 @@ impl Engine<'_> {
         keep: usize,
         buffer: &mut [u8],
     ) -> Result<bool, BenchError> {
-        let count = self.poller.wait(wait).map_err(BenchError::local("epoll"))?;
+        let count = self.poller.wait(wait)?;
         for at in 0..count {
             let ready = self.poller.ready(at);
             let over = match ready.token {
@@ -255,9 +248,7 @@ impl Engine<'_> {
             Ok(done) => {
                 if done == self.blocked {
                     self.blocked = !done;
-                    self.poller
-                        .change(&self.speaker, 0, true, self.blocked)
-                        .map_err(BenchError::local("epoll"))?;
+                    self.poller.change(&self.speaker, 0, true, self.blocked)?;
                 }
                 Ok(false)
             }

@@ -23,12 +23,10 @@ pub(super) fn run(
     sockets: Vec<(u32, OwnedFd)>,
 ) -> Result<Tally, BenchError> {
     let up = load.plan.job == Job::Up;
-    let mut poller = Poller::new().map_err(BenchError::local("epoll"))?;
+    let mut poller = Poller::new()?;
     let mut flows = Vec::with_capacity(sockets.len());
     for (conn, socket) in sockets {
-        poller
-            .add(&socket, flows.len(), !up, up)
-            .map_err(BenchError::local("epoll"))?;
+        poller.add(&socket, flows.len(), !up, up)?;
         flows.push((Some(socket), Wire::new(conn, framing), 0_u64));
     }
     let (mut open, mut tally) = (flows.len(), Tally::default());
@@ -43,9 +41,7 @@ pub(super) fn run(
         if open == 0 || load.stopped() || now >= load.span.until {
             return Ok(tally);
         }
-        let ready = poller
-            .wait(load.span.patience(now))
-            .map_err(BenchError::local("epoll"))?;
+        let ready = poller.wait(load.span.patience(now))?;
         for at in 0..ready {
             let (socket, wire, asked) = &mut flows[poller.ready(at).token];
             let Some(fd) = socket else { continue };

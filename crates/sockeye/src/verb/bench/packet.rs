@@ -115,7 +115,7 @@ struct Engine<'a> {
 /// Runs the sockets of one thread, which are each `(number, socket)`, to the end of the span.
 pub(super) fn run(load: &Load<'_>, sockets: Vec<(u32, OwnedFd)>) -> Result<Tally, BenchError> {
     let plan = load.plan;
-    let poller = Poller::new().map_err(BenchError::local("epoll"))?;
+    let poller = Poller::new()?;
     let mut flows = Vec::with_capacity(sockets.len());
     let slots = (plan.depth as usize).next_power_of_two();
     for (conn, socket) in sockets {
@@ -123,9 +123,7 @@ pub(super) fn run(load: &Load<'_>, sockets: Vec<(u32, OwnedFd)>) -> Result<Tally
             kernel::segment(&socket, plan.messages.size())
                 .map_err(BenchError::local("UDP_SEGMENT"))?;
         }
-        poller
-            .add(&socket, flows.len(), true, false)
-            .map_err(BenchError::local("epoll"))?;
+        poller.add(&socket, flows.len(), true, false)?;
         let slots = vec![Slot::default(); slots];
         flows.push(Flow {
             conn,
@@ -175,10 +173,7 @@ impl Engine<'_> {
                 }
             }
             let patience = self.patience(now);
-            let count = self
-                .poller
-                .wait(patience)
-                .map_err(BenchError::local("epoll"))?;
+            let count = self.poller.wait(patience)?;
             for at in 0..count {
                 let Ready {
                     token,
@@ -322,9 +317,7 @@ impl Engine<'_> {
             return Ok(());
         };
         flow.blocked = blocked;
-        self.poller
-            .change(socket, index, true, blocked)
-            .map_err(BenchError::local("epoll"))
+        self.poller.change(socket, index, true, blocked)
     }
 
     fn unblock(&mut self, index: usize) -> Result<(), BenchError> {

@@ -1,11 +1,13 @@
 //! Readiness of many sockets, level-triggered, without a runtime in between.
 
-use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::io::Errno;
+
+use super::error::BenchError;
 
 /// Sockets that one call can bring.
 const READY: usize = 256;
@@ -25,9 +27,13 @@ pub(super) struct Ready {
     pub(super) writable: bool,
 }
 
+fn refused(errno: Errno) -> BenchError {
+    BenchError::local("epoll")(errno.into())
+}
+
 impl Poller {
-    pub(super) fn new() -> io::Result<Self> {
-        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+    pub(super) fn new() -> Result<Self, BenchError> {
+        let epoll = epoll::create(CreateFlags::CLOEXEC).map_err(refused)?;
         Ok(Self {
             epoll,
             ready: Vec::with_capacity(READY),
@@ -47,14 +53,9 @@ impl Poller {
         token: usize,
         reads: bool,
         writes: bool,
-    ) -> io::Result<()> {
+    ) -> Result<(), BenchError> {
         let data = EventData::new_u64(token as u64);
-        Ok(epoll::add(
-            &self.epoll,
-            socket,
-            data,
-            Self::interest(reads, writes),
-        )?)
+        epoll::add(&self.epoll, socket, data, Self::interest(reads, writes)).map_err(refused)
     }
 
     pub(super) fn change(
@@ -63,18 +64,13 @@ impl Poller {
         token: usize,
         reads: bool,
         writes: bool,
-    ) -> io::Result<()> {
+    ) -> Result<(), BenchError> {
         let data = EventData::new_u64(token as u64);
-        Ok(epoll::modify(
-            &self.epoll,
-            socket,
-            data,
-            Self::interest(reads, writes),
-        )?)
+        epoll::modify(&self.epoll, socket, data, Self::interest(reads, writes)).map_err(refused)
     }
 
     /// Waits at most `timeout`; [`Poller::ready`] then has what came.
-    pub(super) fn wait(&mut self, timeout: Duration) -> io::Result<usize> {
+    pub(super) fn wait(&mut self, timeout: Duration) -> Result<usize, BenchError> {
         self.ready.clear();
         let timeout = Timespec {
             tv_sec: timeout.as_secs() as i64,
@@ -82,8 +78,8 @@ impl Poller {
         };
         let room = rustix::buffer::spare_capacity(&mut self.ready);
         match epoll::wait(&self.epoll, room, Some(&timeout)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(self.ready.len()),
-            Err(errno) => Err(errno.into()),
+            Ok(_) | Err(Errno::INTR) => Ok(self.ready.len()),
+            Err(errno) => Err(refused(errno)),
         }
     }
 

@@ -60,7 +60,7 @@ pub(super) fn run(
             verify: load.plan.verify,
             scratch: Vec::new(),
         },
-        poller: Poller::new().map_err(BenchError::local("epoll"))?,
+        poller: Poller::new()?,
         flows: (0..slots).map(|_| None).collect(),
         next: thread as u32,
         tally: Tally::default(),
@@ -90,10 +90,7 @@ impl Engine<'_> {
             let patience = span
                 .patience(now)
                 .min(std::time::Duration::from_nanos(NO_PORT_PAUSE));
-            let count = self
-                .poller
-                .wait(patience)
-                .map_err(BenchError::local("epoll"))?;
+            let count = self.poller.wait(patience)?;
             for at in 0..count {
                 let Ready {
                     token,
@@ -133,9 +130,7 @@ impl Engine<'_> {
             Ok(sent) => sent,
             Err(error) => return self.broke(error),
         };
-        self.poller
-            .add(&socket, slot, sent, !sent)
-            .map_err(BenchError::local("epoll"))?;
+        self.poller.add(&socket, slot, sent, !sent)?;
         self.flows[slot] = Some(Flow {
             socket,
             wire,
@@ -164,9 +159,7 @@ impl Engine<'_> {
         match flow.wire.write(&flow.socket, 1, &mut self.bench) {
             Ok(true) => {
                 flow.sent = true;
-                self.poller
-                    .change(&flow.socket, slot, true, false)
-                    .map_err(BenchError::local("epoll"))
+                self.poller.change(&flow.socket, slot, true, false)
             }
             Ok(false) => Ok(()),
             Err(error) => {

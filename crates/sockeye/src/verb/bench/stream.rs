@@ -53,12 +53,10 @@ pub(super) fn run(
     framing: &Framing,
     sockets: Vec<(u32, OwnedFd)>,
 ) -> Result<Tally, BenchError> {
-    let poller = Poller::new().map_err(BenchError::local("epoll"))?;
+    let poller = Poller::new()?;
     let mut flows = Vec::with_capacity(sockets.len());
     for (conn, socket) in sockets {
-        poller
-            .add(&socket, flows.len(), true, false)
-            .map_err(BenchError::local("epoll"))?;
+        poller.add(&socket, flows.len(), true, false)?;
         let wire = Wire::new(conn, framing);
         flows.push(Flow {
             conn,
@@ -108,10 +106,7 @@ impl Engine<'_> {
             }
             self.pump_due(&mut timetable, now)?;
             let patience = self.patience(timetable, now);
-            let count = self
-                .poller
-                .wait(patience)
-                .map_err(BenchError::local("epoll"))?;
+            let count = self.poller.wait(patience)?;
             for at in 0..count {
                 let Ready {
                     token,
@@ -225,9 +220,7 @@ impl Engine<'_> {
         match flow.wire.write(socket, flow.asked, &mut self.bench) {
             Ok(done) if done == flow.blocked => {
                 flow.blocked = !done;
-                self.poller
-                    .change(socket, index, true, flow.blocked)
-                    .map_err(BenchError::local("epoll"))
+                self.poller.change(socket, index, true, flow.blocked)
             }
             Ok(_) => Ok(()),
             Err(source) if source.kind() == io::ErrorKind::InvalidInput => Err(BenchError::Local {
