@@ -167,6 +167,12 @@ pub(crate) const ROWS: &[Row] = &[
         )
     },
     Row {
+        place: Place::Udp,
+        second: Limit(&["udp", "--gro"]),
+        load: &["-c", "1", "-s", "1400", "-d", "64", "--gso"],
+        ..row("gro", "the same, against the limit with GRO")
+    },
+    Row {
         first: Sockeye(&["discard"]),
         second: Limit(&["sink"]),
         load: &["-c", "1", "--one-way", "up"],
