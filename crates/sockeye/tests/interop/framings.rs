@@ -119,6 +119,34 @@ fn m13_our_header_and_body_at_their_server() {
 }
 
 #[test]
+fn m13_a_body_larger_than_what_is_held_streams_through() {
+    let script = "\
+import hashlib, json, socket, struct, sys, threading
+client = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
+body = bytes(range(256)) * 12000
+header = json.dumps({'file_name': 'a.bin', 'file_size': len(body)}).encode()
+frame = struct.pack('i', len(header)) + header + body
+sender = threading.Thread(target=client.sendall, args=(frame,))
+sender.start()
+answer = hashlib.md5()
+left = len(frame)
+while left:
+    data = client.recv(1024)
+    assert data, left
+    answer.update(data)
+    left -= len(data)
+sender.join()
+print(answer.hexdigest() == hashlib.md5(frame).hexdigest())
+";
+    let framing = "json-header,max=64KiB,max-body=8MiB";
+    let server = serve(&["echo", "127.0.0.1:0", "--frame", framing]);
+    let Some(mut client) = python(script, &[&server.port()]) else {
+        return;
+    };
+    assert_prints(&client.exit(), "True\n");
+}
+
+#[test]
 fn a_peer_that_speaks_another_framing_ends_alone_and_is_explained() {
     let script = "\
 import socket, sys

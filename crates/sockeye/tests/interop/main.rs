@@ -11,6 +11,7 @@ mod encodings;
 mod endings;
 mod families;
 mod framings;
+mod meetings;
 mod netcats;
 mod partial;
 mod replies;
