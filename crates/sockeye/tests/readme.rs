@@ -48,6 +48,21 @@ fn every_command_of_the_guides_runs() {
     });
 }
 
+/// Nothing in docs/ is hidden from either reader.
+#[test]
+fn both_readmes_lead_to_every_document() {
+    for readme in ["README.md", "README.zh.md"] {
+        let text = fs::read_to_string(project().join(readme)).unwrap();
+        for document in fs::read_dir(project().join("docs")).unwrap() {
+            let name = document.unwrap().file_name().into_string().unwrap();
+            assert!(
+                text.contains(&format!("](docs/{name})")),
+                "{name} in {readme}"
+            );
+        }
+    }
+}
+
 #[test]
 fn ci_runs_the_test_command_of_the_readme() {
     let ci = fs::read_to_string(project().join(".ci/run")).unwrap();
