@@ -15,6 +15,7 @@ texts! {
         "已断开（{reason}），读 {read_bytes}（{read_messages}），写 {written_bytes}（{written_messages}）";
     REFUSED: "refused: {limit}", "已拒绝：{limit}";
     BAD_FRAME: "bad frame: {error}", "坏帧：{error}";
+    BAD_FRAME_TOLD: "bad frame", "坏帧";
     TRUNCATED: "truncated: got {got} of {of} bytes", "数据报被截断：{of} 字节中只收到 {got} 字节";
     DROPPED: "message dropped: {error}", "消息已丢弃：{error}";
     ACCEPT_PAUSED: "accepting pauses: {error}", "暂停接受连接：{error}";

@@ -24,6 +24,8 @@ pub(super) struct Log {
     zone: jiff::tz::TimeZone,
     /// The second that was shown last, since the epoch and as text: lines come in crowds.
     shown: (i64, String),
+    /// The bad frame that was told last: its connection ends with the same words as the reason.
+    bad_frame: (u64, String),
 }
 
 impl Log {
@@ -37,6 +39,7 @@ impl Log {
             encoding: view.encoding,
             zone: jiff::tz::TimeZone::system(),
             shown: (-1, String::new()),
+            bad_frame: (0, String::new()),
         }
     }
 
@@ -86,7 +89,7 @@ impl Log {
         format!("{}.{millis:03}", self.shown.1)
     }
 
-    fn what(&self, event: &Event, payload: &[u8], names: &Names) -> Option<String> {
+    fn what(&mut self, event: &Event, payload: &[u8], names: &Names) -> Option<String> {
         let lang = self.lang;
         let local = || names.ends(event.conn()).map_or("", |ends| &ends.local);
         let error = || text_of(payload);
@@ -97,12 +100,24 @@ impl Log {
             Kind::Read if event.result == 0 && is_stream(local()) => return None,
             Kind::Read | Kind::Write => self.call(event, payload),
             Kind::PeerClosed if self.verbose || self.show => say::PEER_CLOSED.get(lang).to_owned(),
-            Kind::Closed => self.closed(&Closing::from_payload(payload)),
+            Kind::Closed => {
+                let mut closing = Closing::from_payload(payload);
+                if self.bad_frame == (event.conn().number(), closing.reason.clone()) {
+                    say::BAD_FRAME_TOLD
+                        .get(lang)
+                        .clone_into(&mut closing.reason);
+                }
+                self.closed(&closing)
+            }
             Kind::Refused => {
                 let limit = say::known(&two_lines(payload).1, lang);
                 say::REFUSED.fill(lang, &[("limit", &limit)])
             }
-            Kind::BadFrame => say::BAD_FRAME.fill(lang, &[("error", &error())]),
+            Kind::BadFrame => {
+                let told = String::from_utf8_lossy(payload).into_owned();
+                self.bad_frame = (event.conn().number(), told);
+                say::BAD_FRAME.fill(lang, &[("error", &error())])
+            }
             Kind::Truncated => {
                 say::TRUNCATED.fill(lang, &[("got", &event.result), ("of", &event.asked)])
             }

@@ -375,6 +375,18 @@ mod tests {
             ..Closing::default()
         };
         recorder.record(event(Kind::Closed), &closing.to_payload());
+        let (bad, fault) = (recorder.next_conn(), "frame at byte 0 is broken");
+        let event = |kind| Event::new(kind, bad, recorder.now());
+        recorder.record(
+            event(Kind::Accepted),
+            b"tcp://127.0.0.1:8\ntcp://127.0.0.1:7007",
+        );
+        recorder.record(event(Kind::BadFrame), fault.as_bytes());
+        let closing = Closing {
+            reason: fault.to_owned(),
+            ..Closing::default()
+        };
+        recorder.record(event(Kind::Closed), &closing.to_payload());
         let paused = Event::new(Kind::AcceptPaused, ConnId::default(), recorder.now());
         recorder.record(paused.with_result(-24), b"");
     }
