@@ -13,6 +13,7 @@ mod relay;
 pub mod reply;
 mod responder;
 mod server;
+mod spare;
 
 pub use hub::Hub;
 pub use mailbox::{MAILBOX_BYTES, Mailbox, Posted};

@@ -10,6 +10,7 @@ use sockeye_frame::{Framing, Unencodable};
 use sockeye_net::datagram::Address;
 
 use crate::out::{BATCH, Outbox};
+use crate::spare;
 
 /// Bytes that may wait for one peer. A message that finds no room is lost, counted, and told of;
 /// nobody waits for the peer.
@@ -17,9 +18,6 @@ pub const MAILBOX_BYTES: usize = 1024 * 1024;
 
 /// From here on whoever can wait should: one batch.
 const ENOUGH: usize = BATCH;
-
-/// Room that is kept for the next messages, so that a steady trickle allocates nothing.
-const KEPT: usize = 4096;
 
 /// Something is in the box, or its end has come.
 const MAIL: u8 = 1;
@@ -155,18 +153,18 @@ impl Mailbox {
 
     /// Leaves a message, if there is room.
     pub fn post(&self, message: &[u8]) -> Posted {
-        self.add(message.len(), |state| state.encode(message))
+        self.add(message.len(), MAILBOX_BYTES, |state| state.encode(message))
     }
 
     /// Leaves a message in any case: whoever does so waits when there is enough, by
     /// [`hold_until_emptied`](Self::hold_until_emptied).
     pub(crate) fn post_surely(&self, message: &[u8]) -> Posted {
-        self.add(0, |state| state.encode(message))
+        self.add(message.len(), usize::MAX, |state| state.encode(message))
     }
 
     /// Leaves a message that is encoded already, as the box's own framing does it.
     pub(crate) fn post_encoded(&self, frame: &[u8]) -> Posted {
-        self.add(frame.len(), |state| {
+        self.add(frame.len(), MAILBOX_BYTES, |state| {
             state.bytes.extend_from_slice(frame);
             Ok(())
         })
@@ -174,7 +172,7 @@ impl Mailbox {
 
     /// Leaves what goes ahead of a body of `body` bytes, in any case.
     pub(crate) fn post_head(&self, header: &[u8], body: u64) -> Posted {
-        self.add(0, |state| match &state.framing {
+        self.add(header.len(), usize::MAX, |state| match &state.framing {
             Some(framing) => framing.encode_head(header, body, &mut state.bytes),
             None => Err(Unencodable::NotStreamed),
         })
@@ -182,7 +180,7 @@ impl Mailbox {
 
     /// Leaves a piece of the body that [`post_head`](Self::post_head) announced, in any case.
     pub(crate) fn post_body(&self, chunk: &[u8], left: u64) -> Posted {
-        self.add(0, |state| {
+        self.add(chunk.len(), usize::MAX, |state| {
             // The body belongs to the message of its head.
             state.messages -= 1;
             state.bytes.extend_from_slice(chunk);
@@ -193,15 +191,22 @@ impl Mailbox {
         })
     }
 
-    fn add(&self, len: usize, write: impl FnOnce(&mut State) -> Result<(), Unencodable>) -> Posted {
+    fn add(
+        &self,
+        len: usize,
+        limit: usize,
+        write: impl FnOnce(&mut State) -> Result<(), Unencodable>,
+    ) -> Posted {
         let mut state = self.lock();
         if self.flags() & GONE != 0 || state.end.is_some() {
             return Posted::Gone;
         }
         // A message that is larger than the box still passes, alone.
-        if !state.bytes.is_empty() && state.bytes.len() + len > MAILBOX_BYTES {
+        if !state.bytes.is_empty() && state.bytes.len() + len > limit {
             return self.lose(state);
         }
+        // A frame's header and delimiter are a few bytes; `encode` makes room if that is too little.
+        spare::reserve(&mut state.bytes, len + 16);
         state.messages += 1;
         if let Err(error) = write(&mut state) {
             state.messages -= 1;
@@ -311,13 +316,17 @@ impl Mailbox {
     pub(crate) fn empty_into(&self, outbox: &mut Outbox) -> Emptied {
         let mut state = self.lock();
         self.flags.fetch_and(!MAIL, Ordering::AcqRel);
-        outbox.bytes.extend_from_slice(&state.bytes);
+        if state.bytes.capacity() > spare::SMALL && outbox.bytes.is_empty() {
+            std::mem::swap(&mut outbox.bytes, &mut state.bytes);
+            spare::give(std::mem::take(&mut state.bytes));
+        } else {
+            outbox.bytes.extend_from_slice(&state.bytes);
+            state.bytes.clear();
+        }
         outbox.ends.extend_from_slice(&state.ends);
         outbox.messages += std::mem::take(&mut state.messages);
-        state.bytes.clear();
-        state.bytes.shrink_to(KEPT);
         state.ends.clear();
-        state.ends.shrink_to(KEPT / size_of::<usize>());
+        state.ends.shrink_to(spare::SMALL / size_of::<usize>());
         let held = std::mem::take(&mut state.held);
         let why = state.lost_why.take();
         let messages = std::mem::take(&mut state.lost);

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use crate::out::Outbox;
+use crate::spare;
 
 /// Bytes one read asks for. 16 KiB costs a third of the rate of large messages, 128 to 256 KiB is
 /// where it levels off (docs/performance.md).
@@ -48,12 +49,10 @@ impl Pending {
     /// Keeps a copy of `bytes`, and `lent` as it is.
     pub(crate) fn keep(&mut self, bytes: &[u8], lent: &'static [u8]) {
         debug_assert!(self.is_empty(), "nothing is pushed while something waits");
-        *self = Self {
-            bytes: bytes.to_vec(),
-            at: 0,
-            ends: vec![],
-            lent,
-        };
+        self.bytes = spare::take(bytes.len());
+        self.bytes.extend_from_slice(bytes);
+        self.at = 0;
+        self.lent = lent;
     }
 
     /// Keeps a copy of the messages that end at `ends` in `bytes`, the first of which begins at
@@ -94,7 +93,8 @@ impl Pending {
         }
         if self.at == self.bytes.len() && self.ends.is_empty() {
             // Given back at once: a connection that waits for its peer holds nothing.
-            (self.bytes, self.ends, self.at) = (vec![], vec![], 0);
+            spare::give(std::mem::take(&mut self.bytes));
+            (self.ends, self.at) = (vec![], 0);
         }
     }
 }

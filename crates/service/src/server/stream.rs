@@ -31,6 +31,7 @@ use super::timer::{Timer, after};
 use crate::dialogue::{Dialogue, Stop};
 use crate::mailbox::{Emptied, End, Mailbox};
 use crate::out::Outbox;
+use crate::spare;
 
 /// Steps that one poll goes before others get their turn; each moves a buffer at most.
 const TURN: usize = 8;
@@ -308,6 +309,7 @@ impl<S: Stream> StreamDriver<S> {
             pause.again();
         }
         if self.rest.len() > FRONT {
+            spare::reserve(&mut self.rest, got);
             self.rest.extend_from_slice(&input[..got]);
             self.resume(cx, outbox)?;
         } else {
@@ -316,11 +318,13 @@ impl<S: Stream> StreamDriver<S> {
             }
             let src = &input[..front + got];
             let used = self.digest(cx, src, outbox)?;
-            if used == src.len() {
+            let left = &src[used..];
+            if left.is_empty() {
                 self.rest = Vec::new();
             } else {
                 self.rest.clear();
-                self.rest.extend_from_slice(&src[used..]);
+                spare::reserve(&mut self.rest, left.len());
+                self.rest.extend_from_slice(left);
             }
         }
         Ok(Poll::Ready(()))
@@ -330,15 +334,17 @@ impl<S: Stream> StreamDriver<S> {
     fn resume(&mut self, cx: &mut Context<'_>, outbox: &mut Outbox) -> io::Result<()> {
         let mut src = std::mem::take(&mut self.rest);
         let used = self.digest(cx, &src, outbox)?;
-        // What is left of a large frame shall not hold the room that the whole one needed.
-        self.rest = if used == 0 {
-            src
-        } else if (src.len() - used) * 2 < src.capacity() {
-            src[used..].to_vec()
+        let left = src.len() - used;
+        if used == 0 {
+            self.rest = src;
+        } else if left * 2 < src.capacity() {
+            // What is left of a large frame shall not hold the room that the whole one needed.
+            self.rest = src[used..].to_vec();
+            spare::give(src);
         } else {
             src.drain(..used);
-            src
-        };
+            self.rest = src;
+        }
         Ok(())
     }
 
