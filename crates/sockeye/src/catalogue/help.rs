@@ -182,6 +182,32 @@ mod tests {
         assert!(lines.inspect(|line| check(line)).count() > 3);
     }
 
+    /// The guide of a verb names every flag that is the verb's own.
+    #[test]
+    fn every_flag_is_in_the_guide_of_its_verb() {
+        let guides = [
+            ("serve", include_str!("../../../../docs/serve.md")),
+            ("dial", include_str!("../../../../docs/dial.md")),
+            ("bench", include_str!("../../../../docs/bench.md")),
+        ];
+        let tree = cli::command(Lang::En);
+        for (verb, guide) in guides {
+            let verb = tree.find_subcommand(verb).unwrap();
+            let own = verb.get_arguments().filter(|arg| !arg.is_global_set());
+            for arg in own.filter(|arg| !arg.is_positional()) {
+                let long = arg.get_long().map(|long| format!("--{long}"));
+                let short = arg.get_short().map(|short| format!("`-{short}"));
+                let mut names = long.into_iter().chain(short);
+                assert!(
+                    names.any(|name| guide.contains(&name)),
+                    "docs/{}.md names no {}",
+                    verb.get_name(),
+                    arg.get_id()
+                );
+            }
+        }
+    }
+
     #[test]
     fn the_tree_is_sound_in_both_languages() {
         for lang in [Lang::En, Lang::Zh] {

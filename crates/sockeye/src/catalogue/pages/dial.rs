@@ -20,7 +20,7 @@ pub(super) const PAGE: Page = Page {
             "字节流如何切分为消息：raw、line、u32be 等（docs/framings.md）",
         ),
         ("encoding", "输入与显示的文本的编码：utf-8、gbk、big5 等"),
-        ("read_size", "每次最多读这么多字节"),
+        ("read_size", "每次最多读多少：512、64KiB"),
         ("timeout", "等待一条回答的时间"),
         ("wait_reply", "最后一个数据报收发之后再等待多久"),
         (

@@ -24,7 +24,7 @@ use crate::context::Context;
 use crate::exit::{Exit, Interrupted, Usage, usage};
 use crate::journal::Target;
 use crate::signals::{Asked, Signals};
-use crate::values::{Charset, Pause, Wait};
+use crate::values::{Charset, Pause, ReadSize, Wait};
 use crate::words;
 use editor::Editor;
 use printer::{Printer, Style};
@@ -59,9 +59,9 @@ pub(crate) struct Dial {
     /// Encoding of typed and shown text: utf-8, gbk, big5, …
     #[arg(long, value_name = "NAME")]
     encoding: Option<Charset>,
-    /// Read at most so many bytes at once
-    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..))]
-    read_size: Option<u32>,
+    /// Read at most so much at once: 512, 64KiB
+    #[arg(long, value_name = "SIZE")]
+    read_size: Option<ReadSize>,
 
     /// How long to wait for an answer
     #[arg(long, value_name = "TIME", default_value = "5s", help_heading = ENDS)]
@@ -261,8 +261,8 @@ impl Dial {
                 };
                 let framing = framing.unwrap_or(typed_lines);
                 let mut framed = Framed::new(link, &framing);
-                if let Some(size) = self.read_size {
-                    framed = framed.with_read_size(size as usize);
+                if let Some(ReadSize(size)) = self.read_size {
+                    framed = framed.with_read_size(size.get());
                 }
                 let is_raw = is_stream && framing.is_raw();
                 let rules = self.rules(&script, is_stream, is_raw);

@@ -47,7 +47,7 @@ async fn copy(
         unreachable!("standard input and output are bytes");
     };
     let (mut stdin, mut stdout) = stdio.into_split();
-    let size = dial.read_size.map_or(CHUNK, |size| size as usize);
+    let size = dial.read_size.map_or(CHUNK, |size| size.0.get());
     let stirred = Cell::new(Instant::now());
 
     let down = download(from_peer, &mut stdout, printer, size, &stirred);
