@@ -7,13 +7,13 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use sockeye_net::datagram::{
-    Address, Datagram, GuardLimits, RecvBatch, SendBatch, SessionLimits, Sessions, Socket,
+    Address, Answers, Datagram, GuardLimits, RecvBatch, SendBatch, SessionLimits, Sessions, Socket,
 };
 use sockeye_trace::{ConnId, Event, Kind, Time};
 use tokio::time::Instant;
 
 use super::census::{Place, Stage};
-use super::host::Host;
+use super::host::{Host, Moved};
 use super::lent::lend;
 use super::options::Options;
 use super::pause::Pause;
@@ -44,6 +44,8 @@ pub(crate) struct DatagramDriver {
     desk: Arc<Desk>,
     /// Whether others ever leave any.
     gets_mail: bool,
+    /// What was read and written since the host was told.
+    moved: Moved,
     /// Wakes the task for the next session that may have been idle too long, or for the next read.
     timer: Timer,
     pause: Option<Box<Pause>>,
@@ -110,6 +112,7 @@ impl DatagramDriver {
             place,
             desk: Arc::default(),
             gets_mail: false,
+            moved: Moved::default(),
             timer: Timer::default(),
             only: None,
             refusal_told: None,
@@ -149,6 +152,8 @@ impl DatagramDriver {
             pause.again();
         }
         let now = self.host.recorder.now();
+        // Limits of sessions are the socket's; all else may have been reloaded.
+        self.options = self.host.options();
         SendBatch::lend(|batch| {
             lend(|lent| {
                 for datagram in received.datagrams() {
@@ -161,6 +166,7 @@ impl DatagramDriver {
                 self.unsent = std::mem::take(batch);
             }
         });
+        self.host.add(std::mem::take(&mut self.moved));
     }
 
     fn answer_one(
@@ -177,6 +183,7 @@ impl DatagramDriver {
             options,
             desk,
             gets_mail,
+            moved,
             ..
         } = self;
         let mut session = sessions.on_datagram(datagram, now, |ledger| {
@@ -211,22 +218,9 @@ impl DatagramDriver {
         if !out.is_closed() {
             responder.on_message(now, payload, &mut out);
         }
-        let (mut sent, mut answers) = (0, 0);
-        let mut push = |message: &[u8]| {
-            // What the guard refuses is recorded by it and lost.
-            if session.answers.push(batch, message).is_ok() {
-                sent += message.len() as u64;
-                answers += 1;
-            }
-        };
-        if !outbox.forwarded.is_empty() {
-            push(&payload[outbox.forwarded.clone()]);
-        }
-        let mut from = 0;
-        for end in &outbox.ends {
-            push(&outbox.bytes[std::mem::replace(&mut from, *end)..*end]);
-        }
-        host.add((payload.len() as u64, sent), (1, answers));
+        moved.read_bytes += payload.len() as u64;
+        moved.read_messages += 1;
+        send(outbox, payload, &mut session.answers, batch, moved);
         if let Some(ending) = outbox.ending.take() {
             let reason = Reason::of(ending, false).to_string();
             sessions.end(datagram.peer, now, &reason);
@@ -251,6 +245,7 @@ impl DatagramDriver {
                 self.unsent = std::mem::take(batch);
             }
         });
+        self.host.add(std::mem::take(&mut self.moved));
     }
 
     fn deliver(&mut self, peer: &Address, now: Time, batch: &mut SendBatch, outbox: &mut Outbox) {
@@ -265,16 +260,7 @@ impl DatagramDriver {
         if let Some(lost) = lost {
             self.host.on_lost(session.answers.ledger().conn(), &lost);
         }
-        let (mut from, mut sent, mut messages) = (0, 0, 0);
-        for end in &outbox.ends {
-            let message = &outbox.bytes[std::mem::replace(&mut from, *end)..*end];
-            // What the guard refuses is recorded by it and lost.
-            if session.answers.push(batch, message).is_ok() {
-                sent += message.len() as u64;
-                messages += 1;
-            }
-        }
-        self.host.add((0, sent), (0, messages));
+        send(outbox, &[], &mut session.answers, batch, &mut self.moved);
         match end {
             Some(End::Finished) => drop(self.sessions.end(peer, now, "the other side closed")),
             Some(End::Broken(reason)) => drop(self.sessions.end(peer, now, &reason)),
@@ -334,6 +320,30 @@ impl DatagramDriver {
         }
         self.timer.clear();
         Poll::Pending
+    }
+}
+
+/// Sends what a peer is answered with.
+fn send(
+    outbox: &Outbox,
+    payload: &[u8],
+    answers: &mut Answers<'_>,
+    batch: &mut SendBatch,
+    moved: &mut Moved,
+) {
+    let mut push = |message: &[u8]| {
+        // What the guard refuses is recorded by it and lost.
+        if answers.push(batch, message).is_ok() {
+            moved.written_bytes += message.len() as u64;
+            moved.written_messages += 1;
+        }
+    };
+    if !outbox.forwarded.is_empty() {
+        push(&payload[outbox.forwarded.clone()]);
+    }
+    let mut from = 0;
+    for end in &outbox.ends {
+        push(&outbox.bytes[std::mem::replace(&mut from, *end)..*end]);
     }
 }
 

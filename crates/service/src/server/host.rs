@@ -48,6 +48,15 @@ pub struct Summary {
     pub written_messages: u64,
 }
 
+/// What passed between peers and us.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Moved {
+    pub(crate) read_bytes: u64,
+    pub(crate) written_bytes: u64,
+    pub(crate) read_messages: u64,
+    pub(crate) written_messages: u64,
+}
+
 impl Host {
     pub(crate) fn new(options: Options, recorder: Recorder) -> Self {
         Self {
@@ -168,13 +177,16 @@ impl Host {
         }
     }
 
-    /// Adds what passed between a peer and us.
-    pub(crate) fn add(&self, bytes: (u64, u64), messages: (u64, u64)) {
-        self.read_bytes.fetch_add(bytes.0, Ordering::Relaxed);
-        self.written_bytes.fetch_add(bytes.1, Ordering::Relaxed);
-        self.read_messages.fetch_add(messages.0, Ordering::Relaxed);
+    /// Adds what passed between peers and us.
+    pub(crate) fn add(&self, moved: Moved) {
+        self.read_bytes
+            .fetch_add(moved.read_bytes, Ordering::Relaxed);
+        self.written_bytes
+            .fetch_add(moved.written_bytes, Ordering::Relaxed);
+        self.read_messages
+            .fetch_add(moved.read_messages, Ordering::Relaxed);
         self.written_messages
-            .fetch_add(messages.1, Ordering::Relaxed);
+            .fetch_add(moved.written_messages, Ordering::Relaxed);
     }
 
     /// What the server came to so far. Connections add to it when they close.

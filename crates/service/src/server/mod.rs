@@ -135,12 +135,13 @@ impl Server {
         let mut tasks = Tasks::default();
         let mut broken = None;
         for entrance in entrances {
-            let entered = tasks.enter(entrance, &service, &host);
-            broken = broken.or(entered.err());
+            broken = broken.or(tasks.enter(entrance, &service, &host).err());
         }
-        tokio::select! {
-            error = tasks.until_over(&host), if broken.is_none() => broken = error,
-            () = drain => {}
+        if broken.is_none() {
+            tokio::select! {
+                error = tasks.until_over(&host) => broken = error,
+                () = drain => {}
+            }
         }
         tasks.accepting.shutdown().await;
         host.census.announce(Stage::Draining);

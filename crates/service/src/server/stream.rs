@@ -22,7 +22,7 @@ use sockeye_trace::{Closing, ConnId, Event, Kind, Time};
 use tokio::time::Instant;
 
 use super::census::{Place, Stage};
-use super::host::Host;
+use super::host::{Host, Moved};
 use super::lent::{Lent, Pending, READ, READ_UNANSWERED, lend};
 use super::options::{LINGER_BYTES, LINGER_TIMEOUT, Options};
 use super::pause::Pause;
@@ -483,10 +483,12 @@ impl<S: Stream> Drop for StreamDriver<S> {
             written_messages,
             ..
         } = self.dialogue;
-        self.host.add(
-            (read_bytes, written_bytes),
-            (read_messages, written_messages),
-        );
+        self.host.add(Moved {
+            read_bytes,
+            written_bytes,
+            read_messages,
+            written_messages,
+        });
         let reason = self.reason.take();
         self.host.on_closed(self.link.conn(), || Closing {
             read_bytes,

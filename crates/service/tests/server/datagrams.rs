@@ -169,3 +169,43 @@ async fn peers_from_elsewhere_are_not_answered() {
     );
     assert_eq!(place.drain().await.accepted, 0);
 }
+
+#[tokio::test]
+async fn a_reload_is_for_the_next_datagram() {
+    let mut place = Place::udp(Echo, Options::default());
+    let socket = client(&place).await;
+    socket.send(b"x").await.unwrap();
+    assert_eq!(receive(&socket).await, b"x");
+    let allow_from = vec!["192.0.2.0/24".parse().unwrap()];
+    place.control.reload(Options {
+        allow_from,
+        ..Options::default()
+    });
+    socket.send(b"y").await.unwrap();
+    place.until(Kind::Refused, 1).await;
+    place.drain().await;
+}
+
+/// The tutorial's slow reader: what it does not read in time waits in the kernel, datagram by
+/// datagram.
+#[tokio::test]
+async fn a_slow_reader_takes_datagrams_one_by_one_and_cuts_them() {
+    let second = Duration::from_millis(20);
+    let options = Options {
+        read_pause: Some(second..=second),
+        read_size: std::num::NonZeroUsize::new(4),
+        ..Options::default()
+    };
+    let mut place = Place::udp(Echo, options);
+    let socket = client(&place).await;
+    let started = std::time::Instant::now();
+    for message in [&b"one"[..], b"", b"three"] {
+        socket.send(message).await.unwrap();
+    }
+    for want in [&b"one"[..], b"", b"thre"] {
+        assert_eq!(receive(&socket).await, want);
+    }
+    assert!(started.elapsed() >= 3 * second, "{:?}", started.elapsed());
+    assert_eq!(place.until(Kind::Truncated, 1).await.len(), 1);
+    place.drain().await;
+}

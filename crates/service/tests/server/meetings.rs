@@ -337,3 +337,18 @@ async fn a_relay_holds_a_fast_sender_up_and_loses_nothing() {
     assert_eq!(thanks, b"thanks");
     relay.drain().await;
 }
+
+/// A datagram peer cannot hear that the last message was sent, so it has a while to answer it.
+#[tokio::test]
+async fn the_answer_to_the_last_datagram_is_waited_for() {
+    let echo = Place::udp(Echo, Options::default());
+    let relay = relay("tcp://127.0.0.1:0?frame=line", &echo.locals[0]).await;
+    let mut peer = relay.connect().await;
+    peer.write_all(b"one\nlast").await.unwrap();
+    peer.shutdown().await.unwrap();
+    let mut all = vec![];
+    within(peer.read_to_end(&mut all)).await.unwrap();
+    assert_eq!(all, b"one\nlast\n");
+    relay.drain().await;
+    echo.drain().await;
+}
