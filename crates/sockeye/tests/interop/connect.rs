@@ -1,6 +1,6 @@
 //! M6: a failed connect is a value.
 
-use sockeye_testkit::{free_tcp_port, private_network, python};
+use sockeye_testkit::{private_network, python};
 
 use crate::ours::{dial, serve};
 
@@ -43,12 +43,13 @@ fn check(place: &str, endpoint: &str, name: &str) {
 
 #[test]
 fn m6_connect_check_gives_the_errnos_name_and_number() {
-    let server = serve(&["echo", "127.0.0.1:0"]);
-    let open = format!("127.0.0.1:{}", server.port());
-    check(&open, &open, "connected");
-    let shut = format!("127.0.0.1:{}", free_tcp_port());
-    check(&shut, &shut, "ECONNREFUSED");
-    check("/nonexistent/socket", "unix:/nonexistent/socket", "ENOENT");
+    private_network(|| {
+        let server = serve(&["echo", "127.0.0.1:0"]);
+        let open = format!("127.0.0.1:{}", server.port());
+        check(&open, &open, "connected");
+        check("127.0.0.1:9", "127.0.0.1:9", "ECONNREFUSED");
+        check("/nonexistent/socket", "unix:/nonexistent/socket", "ENOENT");
+    });
 }
 
 #[test]

@@ -3,14 +3,15 @@
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 
-use sockeye_testkit::{Process, Signal, python, tool};
+use sockeye_testkit::{Process, Signal, private_network, python, tool};
 
 use crate::ours::{assert_prints, serve, sockeye, start_dial};
 use crate::theirs::one_client_server;
 
 #[test]
 fn m9_ctrl_c_closes_connections_and_frees_port_and_file() {
-    let script = "\
+    private_network(|| {
+        let script = "\
 import socket, sys
 client = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
 client.sendall(b'hello')
@@ -25,23 +26,24 @@ listener.bind(('127.0.0.1', int(sys.argv[1])))
 listener.listen(1)
 print('free')
 ";
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("socket");
-    let server = serve(&["echo", "127.0.0.1:0", &format!("unix:{}", path.display())]);
-    assert!(UnixStream::connect(&path).is_ok());
-    let Some(mut client) = python(script, &[&server.port()]) else {
-        return;
-    };
-    client.wait_stdout("open");
-    let exit = server.stop();
-    assert!(
-        exit.stdout_text().contains(r#""ev":"stopped""#),
-        "{}",
-        exit.stdout_text()
-    );
-    assert_prints(&client.exit(), "open\nend b''\nconnect_ex 111\nfree\n");
-    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
-    assert!(left.is_empty(), "{left:?}");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let server = serve(&["echo", "127.0.0.1:0", &format!("unix:{}", path.display())]);
+        assert!(UnixStream::connect(&path).is_ok());
+        let Some(mut client) = python(script, &[&server.port()]) else {
+            return;
+        };
+        client.wait_stdout("open");
+        let exit = server.stop();
+        assert!(
+            exit.stdout_text().contains(r#""ev":"stopped""#),
+            "{}",
+            exit.stdout_text()
+        );
+        assert_prints(&client.exit(), "open\nend b''\nconnect_ex 111\nfree\n");
+        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+        assert!(left.is_empty(), "{left:?}");
+    });
 }
 
 #[test]

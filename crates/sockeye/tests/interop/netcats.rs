@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use sockeye_testkit::{Process, free_tcp_port, tool};
+use sockeye_testkit::{Process, private_network, tool};
 
 use crate::ours::{assert_prints, dial, serve};
 
@@ -35,25 +35,32 @@ fn ncat_as_a_client() {
 
 #[test]
 fn ncat_as_a_server() {
-    let (Some(ncat), Some(cat)) = (tool("ncat"), tool("cat")) else {
-        return;
-    };
-    let port = free_tcp_port().to_string();
-    let server = Process::start(
-        Command::new(ncat)
-            .args(["-v", "-l", "-k", "127.0.0.1", &port, "-e"])
-            .arg(cat),
-    );
-    server.wait_stderr("Listening on 127.0.0.1");
-    let endpoint = format!("127.0.0.1:{port}");
-    assert_prints(&dial(&[&endpoint, "one", "two"], b""), "one\ntwo\n");
-    // ncat drops what its program still has to say at our half-close: ours has to come last.
-    let lines = [&endpoint, "--lines", "--frame", "line", "--until", "feng"];
-    let exit = dial(
-        &[&lines[..], &["--on-eof", "wait=60s"]].concat(),
-        b"hello\nfeng\n",
-    );
-    assert_prints(&exit, "hello\nfeng\n");
+    private_network(|| {
+        let (Some(ncat), Some(cat)) = (tool("ncat"), tool("cat")) else {
+            return;
+        };
+        let server = Process::start(
+            Command::new(ncat)
+                .args(["-v", "-l", "-k", "127.0.0.1", "9000", "-e"])
+                .arg(cat),
+        );
+        server.wait_stderr("Listening on 127.0.0.1");
+        assert_prints(&dial(&["127.0.0.1:9000", "one", "two"], b""), "one\ntwo\n");
+        // ncat drops what its program still has to say at our half-close: ours has to come last.
+        let lines = [
+            "127.0.0.1:9000",
+            "--lines",
+            "--frame",
+            "line",
+            "--until",
+            "feng",
+        ];
+        let exit = dial(
+            &[&lines[..], &["--on-eof", "wait=60s"]].concat(),
+            b"hello\nfeng\n",
+        );
+        assert_prints(&exit, "hello\nfeng\n");
+    });
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! M3 and M14: datagrams.
 
-use sockeye_testkit::{free_udp_port, python};
+use sockeye_testkit::{private_network, python};
 
 use crate::ours::{assert_prints, dial, serve};
 
@@ -9,40 +9,41 @@ const UDP_UPPER_SERVER: &str = include_str!("peers/udp_upper_server.py");
 
 #[test]
 fn m3_upper_server_with_their_client() {
-    let server = serve(&["upper", "udp://127.0.0.1:0"]);
-    for own_port in [0, free_udp_port()] {
-        let args = [
-            &*server.port(),
-            &own_port.to_string(),
-            "1024",
-            "hello",
-            "feng 你好",
-        ];
-        let Some(mut client) = python(UDP_CLIENT, &args) else {
-            return;
-        };
-        assert_prints(&client.exit(), "answer HELLO\nanswer FENG 你好\n");
-    }
-    server.stop();
+    private_network(|| {
+        let server = serve(&["upper", "udp://127.0.0.1:0"]);
+        for own_port in [0, 8889] {
+            let args = [
+                &*server.port(),
+                &own_port.to_string(),
+                "1024",
+                "hello",
+                "feng 你好",
+            ];
+            let Some(mut client) = python(UDP_CLIENT, &args) else {
+                return;
+            };
+            assert_prints(&client.exit(), "answer HELLO\nanswer FENG 你好\n");
+        }
+        server.stop();
+    });
 }
 
 #[test]
 fn m3_upper_client_with_their_server() {
-    let Some(server) = python(UDP_UPPER_SERVER, &["2048"]) else {
-        return;
-    };
-    let own_port = free_udp_port();
-    let endpoint = format!("udp://127.0.0.1:{}?bind=:{own_port}", server.port());
-    assert_prints(&dial(&[&endpoint, "hello", "feng"], b""), "HELLO\nFENG\n");
-    server.wait_stdout(&format!(
-        "from {own_port} bytes 5\nfrom {own_port} bytes 4\n"
-    ));
+    private_network(|| {
+        let Some(server) = python(UDP_UPPER_SERVER, &["2048"]) else {
+            return;
+        };
+        let endpoint = format!("udp://127.0.0.1:{}?bind=:8889", server.port());
+        assert_prints(&dial(&[&endpoint, "hello", "feng"], b""), "HELLO\nFENG\n");
+        server.wait_stdout("from 8889 bytes 5\nfrom 8889 bytes 4\n");
 
-    let endpoint = format!("udp://127.0.0.1:{}", server.port());
-    assert_prints(
-        &dial(&[&endpoint, "--ask"], b"hello\nfeng\n"),
-        "HELLO\nFENG\n",
-    );
+        let endpoint = format!("udp://127.0.0.1:{}", server.port());
+        assert_prints(
+            &dial(&[&endpoint, "--ask"], b"hello\nfeng\n"),
+            "HELLO\nFENG\n",
+        );
+    });
 }
 
 #[test]
@@ -115,12 +116,13 @@ for _ in range(3):
 
 #[test]
 fn m14_a_send_to_a_port_where_nobody_listens_fails_only_later() {
-    let endpoint = format!("udp://127.0.0.1:{}", free_udp_port());
-    let exit = dial(&[&endpoint, "hello"], b"");
-    assert_eq!(exit.code, Some(1), "{}", exit.stderr_text());
-    assert!(
-        exit.stderr_text().contains("ECONNREFUSED"),
-        "{}",
-        exit.stderr_text()
-    );
+    private_network(|| {
+        let exit = dial(&["udp://127.0.0.1:9", "hello"], b"");
+        assert_eq!(exit.code, Some(1), "{}", exit.stderr_text());
+        assert!(
+            exit.stderr_text().contains("ECONNREFUSED"),
+            "{}",
+            exit.stderr_text()
+        );
+    });
 }
