@@ -101,13 +101,18 @@ pub(super) fn split_port(text: &str) -> Result<(&str, &str), EndpointError> {
     };
     // `[::1`, `[::1:80`: the bracket is never closed.
     if let Some(open) = text.strip_prefix('[').filter(|_| !text.contains(']')) {
-        let address = match open.rsplit_once(':') {
-            Some((host, port)) if host.parse::<Ipv6Addr>().is_ok() => format!("[{host}]:{port}"),
-            _ => format!("[{open}]:PORT"),
+        let hint = match open.rsplit_once(':') {
+            Some((host, port))
+                if host.parse::<Ipv6Addr>().is_ok() && port_number(port).is_some() =>
+            {
+                format!("[{host}]:{port}")
+            }
+            _ if open.parse::<Ipv6Addr>().is_ok() => format!("[{open}]:PORT"),
+            _ => "[ADDRESS]:PORT".into(),
         };
         return Err(EndpointError::NeedsBrackets {
             text: shown(text),
-            hint: address,
+            hint,
         });
     }
     let (host, port) = text.rsplit_once(':').ok_or_else(no_port)?;

@@ -175,6 +175,7 @@ fn refusals_say_what_to_write() {
     refused("[::g]:80", "`[::g]` is no IPv6 address");
     refused("[::1:80", "write [::1]:80");
     refused("[fe80::1", "write [fe80::1]:PORT");
+    refused("[\u{1}fe", "write [ADDRESS]:PORT");
     refused("ho st:80", "a name has no blanks");
     refused("ho\0st:80", "is no host name");
     refused("user@host:80", "is no host name");
