@@ -5,6 +5,7 @@
 //! from minute to minute but spares the ratio of two seconds that follow each other.
 
 mod callgrind;
+mod figures;
 mod row;
 mod server;
 
@@ -12,10 +13,13 @@ use std::io;
 use std::path::PathBuf;
 use std::process::{ExitCode, Stdio};
 
-use row::{Contender, Cores, Peer, Place, ROWS, Row, Target};
+use figures::Figures;
+use row::{Contender, Cores, Peer, Place, ROWS, Row};
 use serde_json::Value;
 use server::{Programs, Server, pinned};
 
+/// The figures of a row; see [`Figures`].
+const FIGURES: &str = "rate | best rate | server CPU | p50";
 /// The jobs that other people's echo servers do.
 const PEERS_DO: [&str; 4] = ["depth1", "depth16", "large", "connect"];
 
@@ -86,7 +90,7 @@ impl Options {
         if self.peers {
             return self.measure_peers();
         }
-        println!("| job | figure | target | measured | |\n|---|---|---|---|---|");
+        println!("| job | target | {FIGURES} | |\n|---|---|---|---|---|---|---|");
         for row in ROWS.iter().filter(|row| self.wants(row.name)) {
             self.measure(row)?;
         }
@@ -99,39 +103,45 @@ impl Options {
 
     /// A limit must win its own table.
     fn measure_peers(&self) -> io::Result<()> {
-        println!("| job | by the limit | rate | server CPU a message |\n|---|---|---|---|");
+        println!("| job | by the limit | {FIGURES} |\n|---|---|---|---|---|---|");
         let jobs = ROWS
             .iter()
             .filter(|row| PEERS_DO.contains(&row.name) && self.wants(row.name));
         for row in jobs {
             for peer in Peer::ALL {
-                let row = Row {
-                    first: Contender::Peer(peer),
-                    ..*row
-                };
-                let end = self.turns(&row)?;
-                let of = |field| shown(ratio(&end, field));
-                let (rate, cpu) = (of("rate_ratio_ppm"), of("server_cpu_ratio_ppm"));
-                println!("| {} | {} | {rate} | {cpu} |", row.job, peer.name());
+                let first = Contender::Peer(peer);
+                let figures = self.turns(&Row { first, ..*row })?;
+                println!("| {} | {} | {} |", row.job, peer.name(), figures.cells());
             }
         }
         Ok(())
     }
 
     fn measure(&self, row: &Row) -> io::Result<()> {
-        let end = &self.turns(row)?;
-        for target in row.targets {
-            print_target(row, *target, end);
-        }
-        if row.targets.is_empty() {
-            let rate = ratio(end, "rate_ratio_ppm");
-            println!("| {} | rate | - | {} | |", row.job, shown(rate));
-        }
+        let figures = self.turns(row)?;
+        let targets: Vec<String> = row.targets.iter().map(ToString::to_string).collect();
+        let short: Vec<String> = row
+            .targets
+            .iter()
+            .filter(|target| figures.meets(**target) == Some(false))
+            .map(|target| format!("{} **short**", target.name()))
+            .collect();
+        let verdict = match (targets.is_empty(), short.is_empty()) {
+            (true, _) => String::new(),
+            (false, true) => "met".into(),
+            (false, false) => short.join(", "),
+        };
+        let targets = targets.join(", ");
+        println!(
+            "| {} | {targets} | {} | {verdict} |",
+            row.job,
+            figures.cells()
+        );
         Ok(())
     }
 
     /// Runs both servers of a row in turns and returns the medians.
-    fn turns(&self, row: &Row) -> io::Result<Value> {
+    fn turns(&self, row: &Row) -> io::Result<Figures> {
         let first = Server::start(&self.programs, row.first, row.place)?;
         let second = Server::start(&self.programs, row.second, row.place)?;
         let core = usize::from(row.cores == Cores::Split);
@@ -155,12 +165,16 @@ impl Options {
             .args(["--pid", &first.pid(), "--against-pid", &second.pid()])
             .args(row.load);
         let events = lines(&mut command)?;
-        let end = events.into_iter().rfind(|event| event["ev"] == "bench");
-        end.ok_or_else(|| io::Error::other(format!("{}: no result", row.name)))
+        let figures = Figures::of(&events);
+        figures.ok_or_else(|| io::Error::other(format!("{}: no result", row.name)))
     }
 
     /// Idle connections are not compared in turns: what they cost does not depend on the time.
     fn measure_idle(&self) -> io::Result<()> {
+        println!(
+            "\n| idle connections of | how many | its own, each | the kernel's, each | both |"
+        );
+        println!("|---|---|---|---|---|");
         for (name, contender) in [
             ("sockeye", Contender::Sockeye(&["echo"])),
             ("limit", Contender::Limit(&["echo"])),
@@ -192,69 +206,11 @@ fn print_idle(name: &str, idle: &Value) {
     let each = |bytes: f64| bytes / number("connections") / 1024.0;
     let own = each(number("server_rss_bytes") - number("server_rss_before_bytes"));
     let kernel = each(number("kernel_bytes") / 2.0);
-    let target = if name == "sockeye" {
-        "own ≤ 1.7 KiB"
-    } else {
-        "-"
-    };
-    let verdict = if name == "sockeye" {
-        verdict(own <= 1.7)
-    } else {
-        ""
-    };
     println!(
-        "| {} idle connections, one echo each: {name} | memory each | {target} | {own:.2} KiB own + {kernel:.2} KiB kernel | {verdict} |",
-        idle["connections"]
+        "| {name} | {} | {own:.2} KiB | {kernel:.2} KiB | {:.2} KiB |",
+        idle["connections"],
+        own + kernel
     );
-}
-
-fn print_target(row: &Row, target: Target, end: &Value) {
-    let (figure, field, text, fits): (_, _, _, Box<dyn Fn(f64) -> bool>) = match target {
-        Target::Rate(least) => (
-            "rate",
-            "rate_ratio_ppm",
-            format!("≥ {least:.2}"),
-            Box::new(move |r| r >= least),
-        ),
-        Target::Cpu(most) => {
-            let text = format!("≤ {most:.2}");
-            (
-                "server CPU a message",
-                "server_cpu_ratio_ppm",
-                text,
-                Box::new(move |r| r <= most),
-            )
-        }
-        Target::P50(most) => (
-            "p50",
-            "p50_ratio_ppm",
-            format!("≤ {most:.2}"),
-            Box::new(move |r| r <= most),
-        ),
-    };
-    let measured = ratio(end, field);
-    let verdict = measured.map_or("", |measured| verdict(fits(measured)));
-    println!(
-        "| {} | {figure} | {text} | {} | {verdict} |",
-        row.job,
-        shown(measured)
-    );
-    if field == "rate_ratio_ppm" && !row.targets.iter().any(|t| matches!(t, Target::Cpu(_))) {
-        let cpu = ratio(end, "server_cpu_ratio_ppm");
-        println!("| | server CPU | - | {} | |", shown(cpu));
-    }
-}
-
-fn verdict(met: bool) -> &'static str {
-    if met { "met" } else { "**short**" }
-}
-
-fn ratio(end: &Value, field: &str) -> Option<f64> {
-    Some(end[field].as_f64()? / 1e6)
-}
-
-fn shown(ratio: Option<f64>) -> String {
-    ratio.map_or_else(|| "-".into(), |ratio| format!("{ratio:.3}"))
 }
 
 /// Runs a command to its end and reads its JSON Lines. One that ended badly after it told its result

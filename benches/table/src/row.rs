@@ -1,5 +1,7 @@
 //! The rows of the table: what is measured, against what, and how good it should be.
 
+use std::fmt;
+
 /// A server that takes part.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Contender {
@@ -65,6 +67,26 @@ pub(crate) enum Target {
     Cpu(f64),
     /// Median latency: at most.
     P50(f64),
+}
+
+impl Target {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Rate(_) => "rate",
+            Self::Cpu(_) => "CPU",
+            Self::P50(_) => "p50",
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rate(least) => write!(f, "rate ≥ {least:.2}"),
+            Self::Cpu(most) => write!(f, "CPU ≤ {most:.2}"),
+            Self::P50(most) => write!(f, "p50 ≤ {most:.2}"),
+        }
+    }
 }
 
 /// One row.
