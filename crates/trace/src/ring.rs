@@ -46,16 +46,16 @@ impl Words {
         self.head.store(head, Ordering::Release);
     }
 
-    /// Takes as many words as `into` holds, or none. Called by the reader only.
-    fn pop(&self, into: &mut [u64]) -> bool {
+    /// Takes `count` words, or none. Called by the reader only.
+    fn pop(&self, count: usize, mut each: impl FnMut(u64)) -> bool {
         let tail = self.tail.load(Ordering::Relaxed);
-        if self.head.load(Ordering::Acquire) - tail < into.len() as u64 {
+        if self.head.load(Ordering::Acquire) - tail < count as u64 {
             return false;
         }
-        for (at, word) in into.iter_mut().enumerate() {
-            *word = self.slot(tail + at as u64).load(Ordering::Relaxed);
+        for at in 0..count as u64 {
+            each(self.slot(tail + at).load(Ordering::Relaxed));
         }
-        self.tail.store(tail + into.len() as u64, Ordering::Release);
+        self.tail.store(tail + count as u64, Ordering::Release);
         true
     }
 }
@@ -106,23 +106,23 @@ impl Ring {
         self.events.push(event.to_words().into_iter());
     }
 
-    /// Takes the oldest event, its payload into `payload`.
-    pub(crate) fn pop(&self, payload: &mut Vec<u8>) -> Option<crate::Event> {
-        payload.clear();
-        let mut words = [0; EVENT];
-        if !self.events.pop(&mut words) {
+    /// Takes the oldest event, and appends its payload to `payloads`.
+    pub(crate) fn pop(&self, payloads: &mut Vec<u8>) -> Option<crate::Event> {
+        let (mut words, mut at) = ([0; EVENT], 0);
+        let came = self.events.pop(EVENT, |word| {
+            words[at] = word;
+            at += 1;
+        });
+        if !came {
             return None;
         }
         let event = crate::Event::from_words(words);
-        let mut word = [0];
-        for _ in 0..(event.payload as usize).div_ceil(8) {
-            assert!(
-                self.bytes.pop(&mut word),
-                "the bytes were pushed ahead of their event"
-            );
-            payload.extend_from_slice(&word[0].to_le_bytes());
-        }
-        payload.truncate(event.payload as usize);
+        let (begins, length) = (payloads.len(), event.payload as usize);
+        let came = self.bytes.pop(length.div_ceil(8), |word| {
+            payloads.extend_from_slice(&word.to_le_bytes());
+        });
+        assert!(came, "the bytes were pushed ahead of their event");
+        payloads.truncate(begins + length);
         Some(event)
     }
 
@@ -185,6 +185,7 @@ mod tests {
             });
             let (mut payload, mut seen, mut last) = (vec![], 0, None);
             while seen + ring.dropped() < total {
+                payload.clear();
                 let Some(event) = ring.pop(&mut payload) else {
                     std::thread::yield_now();
                     continue;
