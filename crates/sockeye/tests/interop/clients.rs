@@ -85,15 +85,25 @@ os.kill(os.getpid(), signal.SIGKILL)
 #[test]
 fn m5_restarts_at_once_with_1000_connections_in_time_wait() {
     let script = "\
-import socket, sys
-for number in range(1000):
-    client = socket.create_connection(('127.0.0.1', 50000))
-    client.sendall(b'x')
-    while client.recv(1024):
+import socket
+def client():
+    connection = socket.create_connection(('127.0.0.1', 50000))
+    connection.sendall(b'x')
+    while connection.recv(1024):
         pass
-    client.close()
-with open('/proc/net/tcp') as table:
-    print('waiting', sum(line.split()[1].endswith(':C350') and line.split()[3] == '06' for line in table))
+    connection.close()
+def waiting():
+    with open('/proc/net/tcp') as table:
+        fields = [line.split() for line in table]
+    return sum(field[1].endswith(':C350') and field[3] == '06' for field in fields)
+for _ in range(1000):
+    client()
+# A port that was chosen twice took the place of its own TIME_WAIT: some more make up for it.
+for _ in range(1000):
+    if waiting() >= 1000:
+        print('1000 wait')
+        break
+    client()
 ";
     private_network(|| {
         // The server closes first, so TIME_WAIT stays with its port.
@@ -101,7 +111,7 @@ with open('/proc/net/tcp') as table:
         let Some(mut clients) = python(script, &[]) else {
             return;
         };
-        assert_prints(&clients.exit(), "waiting 1000\n");
+        assert_prints(&clients.exit(), "1000 wait\n");
         server.stop();
         let again = serve(&["upper", "127.0.0.1:50000"]);
         assert_eq!(again.port(), "50000");
