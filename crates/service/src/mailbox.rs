@@ -122,6 +122,11 @@ impl fmt::Display for Lost {
 }
 
 impl State {
+    /// What the messages take, the empty ones too.
+    fn held_bytes(&self) -> usize {
+        self.bytes.len() + size_of_val(&self.ends[..])
+    }
+
     fn encode(&mut self, message: &[u8]) -> Result<(), Unencodable> {
         let Some(framing) = &self.framing else {
             self.bytes.extend_from_slice(message);
@@ -202,7 +207,7 @@ impl Mailbox {
             return Posted::Gone;
         }
         // A message that is larger than the box still passes, alone.
-        if !state.bytes.is_empty() && state.bytes.len() + len > limit {
+        if state.messages > 0 && state.held_bytes() + len > limit {
             return self.lose(state);
         }
         // A frame's header and delimiter are a few bytes; `encode` makes room if that is too little.
@@ -220,7 +225,7 @@ impl Mailbox {
             let end = state.bytes.len();
             state.ends.push(end);
         }
-        let posted = if state.bytes.len() < ENOUGH {
+        let posted = if state.held_bytes() < ENOUGH {
             Posted::Taken
         } else {
             Posted::Enough
@@ -269,7 +274,7 @@ impl Mailbox {
     /// Does not read from `peer` until this box has been emptied.
     pub(crate) fn hold_until_emptied(&self, peer: &Arc<Self>) {
         let mut state = self.lock();
-        if self.flags() & GONE == 0 && !state.bytes.is_empty() && !peer.is_held() {
+        if self.flags() & GONE == 0 && state.held_bytes() > 0 && !peer.is_held() {
             peer.hold();
             state.held.push(Arc::clone(peer));
         }
@@ -461,6 +466,16 @@ mod tests {
             Posted::Enough,
             "alone, what is larger than the box passes"
         );
+    }
+
+    #[test]
+    fn empty_datagrams_fill_a_box_too() {
+        let mailbox = Mailbox::new(None);
+        let most = MAILBOX_BYTES / size_of::<usize>();
+        let taken = (0..2 * most)
+            .take_while(|_| mailbox.post(b"") != Posted::Lost)
+            .count();
+        assert_eq!(taken, most + 1);
     }
 
     #[test]
