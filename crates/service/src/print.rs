@@ -4,6 +4,7 @@ use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use sockeye_net::Errno;
 use sockeye_trace::Time;
 use tokio::sync::watch;
 
@@ -42,8 +43,8 @@ impl Drop for User {
 struct Sink {
     state: Mutex<State>,
     changed: Condvar,
-    /// Whether the place takes nothing any more.
-    closed: watch::Sender<bool>,
+    /// Why the place takes nothing any more.
+    closed: watch::Sender<Option<Errno>>,
 }
 
 #[derive(Debug, Default)]
@@ -69,7 +70,7 @@ impl Print {
         let sink = Arc::new(Sink {
             state: Mutex::default(),
             changed: Condvar::new(),
-            closed: watch::Sender::new(false),
+            closed: watch::Sender::new(None),
         });
         let writes = Arc::clone(&sink);
         thread::Builder::new()
@@ -80,11 +81,19 @@ impl Print {
         })
     }
 
-    /// Waits until the place takes nothing any more: the reader of our output has gone.
-    pub async fn closed(&self) {
+    /// Waits until the place takes nothing any more and says why: `EPIPE` when the reader of our
+    /// output has gone.
+    pub async fn closed(&self) -> Errno {
         let mut closed = self.user.sink.closed.subscribe();
-        // The sender lives as long as we do.
-        let _ = closed.wait_for(|closed| *closed).await;
+        let why = closed.wait_for(Option::is_some).await.map(|why| *why);
+        why.ok()
+            .flatten()
+            .expect("the sender lives as long as we do, and a reason was waited for")
+    }
+
+    /// Why the place takes nothing any more, if it does not.
+    pub fn failure(&self) -> Option<Errno> {
+        *self.user.sink.closed.borrow()
     }
 
     /// Waits until all that was printed so far has been written, or the place takes nothing.
@@ -123,25 +132,21 @@ impl Sink {
             for peer in held {
                 peer.release();
             }
-            if place
-                .write_all(&bytes)
-                .and_then(|()| place.flush())
-                .is_err()
-            {
-                return self.close();
+            if let Err(error) = place.write_all(&bytes).and_then(|()| place.flush()) {
+                return self.close(Errno::of(&error));
             }
             bytes.clear();
         }
     }
 
-    fn close(&self) {
+    fn close(&self, why: Errno) {
         let mut state = self.lock();
         state.closed = true;
         state.bytes = vec![];
         let held = std::mem::take(&mut state.held);
         drop(state);
         self.changed.notify_all();
-        self.closed.send_replace(true);
+        self.closed.send_replace(Some(why));
         for peer in held {
             peer.release();
         }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 
 use sockeye_frame::{Blame, DecodeError, SpecError, Unencodable};
-use sockeye_net::{EndpointError, LinkError, NetError, OptionError};
+use sockeye_net::{EndpointError, Errno, LinkError, NetError, OptionError};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +74,22 @@ impl fmt::Display for StdoutClosed {
 }
 
 impl std::error::Error for StdoutClosed {}
+
+/// Why `what` could not be written. That nobody reads it any more is no failure.
+pub(crate) fn unwritten(what: &str, why: Errno) -> anyhow::Error {
+    match why.number() {
+        libc::EPIPE => StdoutClosed.into(),
+        _ => usage!("cannot write {what}: {why}"),
+    }
+}
+
+/// That nobody reads our output any more is an end like another; anything else fails.
+pub(crate) fn unless_closed(why: anyhow::Error) -> anyhow::Result<()> {
+    if why.is::<StdoutClosed>() {
+        return Ok(());
+    }
+    Err(why)
+}
 
 /// Something was awaited for too long.
 #[derive(Debug)]
@@ -219,5 +235,7 @@ mod tests {
         check(anyhow::Error::new(Interrupted(2)), Exit::Signal(2), 130);
         check(anyhow::Error::new(Interrupted(15)), Exit::Signal(15), 143);
         check(anyhow::Error::new(StdoutClosed), Exit::Done, 0);
+        check(unwritten("it", Errno::new(libc::EPIPE)), Exit::Done, 0);
+        check(unwritten("it", Errno::new(libc::ENOSPC)), Exit::Usage, 2);
     }
 }

@@ -14,6 +14,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use encoding_rs::Encoding;
+use sockeye_net::Errno;
 use sockeye_trace::{Observer, Recorder, Time};
 use tokio::sync::watch;
 
@@ -73,7 +74,7 @@ pub(crate) struct Journal {
     /// Gone once the journal was told to end.
     notices: Option<mpsc::Sender<Notice>>,
     done: mpsc::Receiver<()>,
-    unread: watch::Receiver<bool>,
+    unread: watch::Receiver<Option<Errno>>,
 }
 
 impl Journal {
@@ -81,7 +82,7 @@ impl Journal {
     pub(crate) fn start(recorder: &Recorder, ui: Ui, view: View) -> anyhow::Result<Self> {
         let (notices, inbox) = mpsc::channel();
         let (done_tx, done) = mpsc::sync_channel(1);
-        let (unread_tx, unread) = watch::channel(false);
+        let (unread_tx, unread) = watch::channel(None);
         let mut notices = Some(notices);
         if view.log || view.json.is_some() {
             let scribe = Scribe::new(recorder, ui, view, unread_tx)?;
@@ -141,19 +142,29 @@ impl Journal {
         self.say("error", fields, None);
     }
 
-    /// Waits until nobody reads our JSON Lines any more; for ever if somebody always does.
-    pub(crate) async fn unread(&self) {
+    /// Waits until our JSON Lines find no reader or no room any more; for ever if they always do.
+    pub(crate) async fn unread(&self) -> anyhow::Error {
         let mut unread = self.unread.clone();
-        if unread.wait_for(|unread| *unread).await.is_err() {
-            std::future::pending::<()>().await;
+        let why = unread.wait_for(Option::is_some).await.map(|why| *why);
+        match why.ok().flatten() {
+            Some(why) => exit::unwritten("events", why),
+            None => std::future::pending().await,
         }
     }
 
     /// Writes what is left and ends. A reader that is too slow for that loses the rest.
-    pub(crate) fn finish(mut self) {
+    ///
+    /// # Errors
+    /// When events found no room. That nobody reads them any more is no failure.
+    pub(crate) fn finish(mut self) -> anyhow::Result<()> {
         if self.notices.take().is_some() {
             let _ = self.done.recv_timeout(FAREWELL);
         }
+        let why = self
+            .unread
+            .borrow()
+            .map(|why| exit::unwritten("events", why));
+        why.map_or(Ok(()), exit::unless_closed)
     }
 }
 
@@ -168,7 +179,7 @@ struct Scribe {
     lang: Lang,
     /// Notices that wait for events that happened before them.
     held: VecDeque<Notice>,
-    unread: watch::Sender<bool>,
+    unread: watch::Sender<Option<Errno>>,
 }
 
 impl Scribe {
@@ -176,7 +187,7 @@ impl Scribe {
         recorder: &Recorder,
         ui: Ui,
         mut view: View,
-        unread: watch::Sender<bool>,
+        unread: watch::Sender<Option<Errno>>,
     ) -> anyhow::Result<Self> {
         let json = view.json.take().map(Sink::open).transpose()?;
         let log = view.log.then(|| (Log::new(ui, &view), Sink::stderr()));
@@ -297,10 +308,12 @@ impl Scribe {
     /// Writes what was drawn, and says whether there was anything.
     fn write(&mut self) -> bool {
         let any = self.held_bytes() > 0;
-        if self.json.as_mut().is_some_and(|sink| sink.write().is_err()) {
+        if let Some(sink) = &mut self.json
+            && let Err(error) = sink.write()
+        {
             // Whoever asked for the events has gone: the verb ends, as the end of a pipeline does.
             self.json = None;
-            let _ = self.unread.send(true);
+            let _ = self.unread.send(Some(Errno::of(&error)));
         }
         if self
             .log
@@ -340,7 +353,7 @@ mod tests {
         let ui = Ui::plain(Lang::En);
         let journal = Journal::start(&recorder, ui, view(&file, show)).unwrap();
         act(&recorder, &journal);
-        journal.finish();
+        journal.finish().unwrap();
         let text = std::fs::read_to_string(file).unwrap();
         let line = |line: &str| {
             let (before, rest) = line.split_once(",\"t\":\"").unwrap();
@@ -428,7 +441,7 @@ mod tests {
 
     /// A journal that keeps nothing.
     fn deaf(recorder: &Recorder) -> Journal {
-        let ((_, done), (_, unread)) = (mpsc::channel(), watch::channel(false));
+        let ((_, done), (_, unread)) = (mpsc::channel(), watch::channel(None));
         Journal {
             recorder: recorder.clone(),
             notices: None,

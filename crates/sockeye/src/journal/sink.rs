@@ -2,10 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use sockeye_net::Errno;
 
 use crate::exit::usage;
@@ -83,10 +84,12 @@ impl Sink {
         self.held.len()
     }
 
-    /// Writes what was put, all of it, however long that takes.
+    /// Writes what was put, all of it, however long that takes. Where there is nothing to write,
+    /// it still finds out whether the reader of a pipe has gone: `| head` has had enough long before
+    /// the next event.
     pub(super) fn write(&mut self) -> io::Result<()> {
         if self.held.is_empty() {
-            return Ok(());
+            return self.reader();
         }
         let bytes = self.held.as_bytes();
         let result = match &mut self.to {
@@ -99,6 +102,23 @@ impl Sink {
         };
         self.held.clear();
         result
+    }
+}
+
+impl Sink {
+    /// Fails once a pipe or a socket has nobody at its other end (`POLLERR`, poll(2)).
+    fn reader(&self) -> io::Result<()> {
+        let fd = match &self.to {
+            To::Stdout => rustix::stdio::stdout(),
+            To::Stderr => rustix::stdio::stderr(),
+            To::File(file) => file.as_fd(),
+        };
+        let mut asked = [PollFd::from_borrowed_fd(fd, PollFlags::empty())];
+        rustix::event::poll(&mut asked, Some(&Timespec::default()))?;
+        if asked[0].revents().contains(PollFlags::ERR) {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        Ok(())
     }
 }
 

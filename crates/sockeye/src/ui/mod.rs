@@ -12,10 +12,10 @@ pub(crate) use flow::Flow;
 pub(crate) use table::Table;
 pub(crate) use terminal::{Colour, paint};
 
-use sockeye_net::NetError;
+use sockeye_net::{Errno, NetError};
 
 use crate::catalogue::{self, Lang};
-use crate::exit::StdoutClosed;
+use crate::exit::unwritten;
 
 /// What the views of one run have in common.
 #[derive(Clone, Copy, Debug)]
@@ -81,11 +81,9 @@ impl Ui {
     }
 }
 
-/// Writes to standard output and flushes. A reader that went away is [`StdoutClosed`], which is no failure.
+/// Writes to standard output and flushes. A reader that went away is [`crate::exit::StdoutClosed`], which is no failure.
 pub(crate) fn write_stdout(bytes: &[u8]) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(StdoutClosed.into()),
-        other => Ok(other?),
-    }
+    let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
+    written.map_err(|error| unwritten("to standard output", Errno::of(&error)))
 }

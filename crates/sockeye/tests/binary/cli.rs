@@ -186,3 +186,37 @@ fn the_options_of_sockets_are_listed() {
     }
     assert!(stdout(&["--lang", "zh", "serve", "-o", "help"]).contains("延迟确认"));
 }
+
+/// A full disk is no end of a pipeline: what was asked for is not there.
+#[test]
+fn an_output_that_cannot_be_written_is_a_local_error() {
+    for (args, what) in [
+        (
+            &["--quiet", "serve", "print", "exec:echo hi"][..],
+            "to standard output",
+        ),
+        (&["serve", "echo", "exec:echo hi", "--json"], "events"),
+        (
+            &["dial", "exec:echo hi", "--no-stdin"],
+            "to standard output",
+        ),
+    ] {
+        let full = std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let output = sockeye(args)
+            .stdin(Stdio::null())
+            .stdout(full)
+            .stderr(Stdio::piped())
+            .output()
+            .expect("the binary starts");
+        let text = String::from_utf8_lossy(&output.stderr);
+        let error = format!("sockeye: cannot write {what}: no space left on device (ENOSPC, 28)\n");
+        assert_eq!(
+            (output.status.code(), &*text),
+            (Some(2), &*error),
+            "{args:?}"
+        );
+    }
+}

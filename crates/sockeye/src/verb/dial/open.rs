@@ -53,7 +53,8 @@ pub(super) async fn open(
     let link = match link {
         Ok(link) => link,
         Err(error) => {
-            journal.finish();
+            // This error is the one to tell.
+            let _ = journal.finish();
             return Err(error);
         }
     };
@@ -107,8 +108,8 @@ impl Report {
         }
         let event = Event::new(Kind::Closed, self.conn, self.recorder.now());
         self.recorder.record(event, &closing.to_payload());
-        self.journal.finish();
-        ended.map(|()| Exit::Done)
+        let told = self.journal.finish();
+        ended.and(told).map(|()| Exit::Done)
     }
 }
 

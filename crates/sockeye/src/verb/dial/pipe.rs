@@ -14,7 +14,7 @@ use super::printer::Printer;
 use super::source::stdio;
 use super::{Dial, OnEof};
 use crate::context::Context;
-use crate::exit::StdoutClosed;
+use crate::exit::unwritten;
 
 /// What one read moves at most: the size at which a bulk transfer is fastest (docs/performance.md).
 const CHUNK: usize = 256 * 1024;
@@ -125,19 +125,19 @@ async fn download(
         let got = got.map_err(|error| LinkError::Read(Errno::of(&error)))?;
         stirred.set(Instant::now());
         if got == 0 {
-            return stdout.flush().await.map_err(on_stdout);
+            return stdout.flush().await.map_err(|error| on_stdout(&error));
         }
         if printer.is_exact() {
-            stdout.write_all(&chunk[..got]).await.map_err(on_stdout)?;
+            stdout
+                .write_all(&chunk[..got])
+                .await
+                .map_err(|error| on_stdout(&error))?;
         } else {
             printer.message(&chunk[..got])?;
         }
     }
 }
 
-fn on_stdout(error: io::Error) -> anyhow::Error {
-    match error.kind() {
-        io::ErrorKind::BrokenPipe => StdoutClosed.into(),
-        _ => anyhow::Error::new(error).context("cannot write to standard output"),
-    }
+fn on_stdout(error: &io::Error) -> anyhow::Error {
+    unwritten("to standard output", Errno::of(error))
 }

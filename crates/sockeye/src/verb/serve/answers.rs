@@ -11,7 +11,7 @@ use sockeye_service::{Hub, Print, Relay, Service as Answers};
 
 use super::{Entry, Service};
 use crate::context::Context;
-use crate::exit::{Usage, usage};
+use crate::exit::{Usage, unless_closed, unwritten, usage};
 use crate::ui::Flow;
 
 /// Makes what answers for each entry, and holds what they share.
@@ -70,22 +70,32 @@ impl<'a> Maker<'a> {
         Ok(self.print.get_or_init(|| print).clone())
     }
 
-    /// Waits until nobody reads what is printed any more; for ever if nothing is.
-    pub(super) async fn unread(&self) {
+    /// Waits until what is printed finds no place any more; for ever if nothing is printed.
+    pub(super) async fn unread(&self) -> anyhow::Error {
         match self.print.get() {
-            Some(print) => print.closed().await,
+            Some(print) => unwritten(STDOUT, print.closed().await),
             None => std::future::pending().await,
         }
     }
 
     /// Waits until all that was printed has been written.
-    pub(super) async fn flush(&self) {
-        if let Some(print) = self.print.get().cloned() {
-            // A reader that is slow must not keep a second signal from being seen.
-            let _ = tokio::task::spawn_blocking(move || print.flush()).await;
-        }
+    ///
+    /// # Errors
+    /// When it cannot be.
+    pub(super) async fn flush(&self) -> anyhow::Result<()> {
+        let Some(print) = self.print.get().cloned() else {
+            return Ok(());
+        };
+        let flushed = print.clone();
+        // A reader that is slow must not keep a second signal from being seen.
+        let _ = tokio::task::spawn_blocking(move || flushed.flush()).await;
+        let why = print.failure().map(|why| unwritten(STDOUT, why));
+        why.map_or(Ok(()), unless_closed)
     }
 }
+
+/// Where peers are printed, in an error.
+const STDOUT: &str = "to standard output";
 
 /// Standard output: what came as it came, or on a terminal as text that cannot steer it.
 struct Page {

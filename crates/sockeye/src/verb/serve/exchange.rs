@@ -129,8 +129,8 @@ impl<'a> Exchange<'a> {
                 }
             }
         }
-        self.maker.flush().await;
-        self.failed.take().map_or(Ok(()), Err)
+        let printed = self.maker.flush().await;
+        self.failed.take().map_or(printed, Err)
     }
 
     /// Adds what a service came to, and says which it was.

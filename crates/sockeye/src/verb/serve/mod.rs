@@ -20,7 +20,7 @@ use exchange::{Exchange, Show};
 use crate::catalogue::Lang;
 use crate::config::Config;
 use crate::context::Context;
-use crate::exit::{Exit, Interrupted, usage};
+use crate::exit::{Exit, Interrupted, unless_closed, usage};
 use crate::journal::{Journal, Target, View};
 use crate::signals::{Asked, Signals};
 use crate::supervisor::Supervisor;
@@ -89,8 +89,8 @@ impl Serve {
         if let Err(error) = &result {
             journal.error(error);
         }
-        journal.finish();
-        result
+        let told = journal.finish();
+        result.and_then(|exit| told.map(|()| exit))
     }
 
     /// What to serve: the service that was asked for, or the exchange. A service without an endpoint
@@ -180,8 +180,8 @@ impl Serve {
             let maker = exchange.maker;
             tokio::select! {
                 ended = exchange.ended() => return ended,
-                () = journal.unread() => return Ok(()),
-                () = maker.unread() => return Ok(()),
+                why = journal.unread() => return unless_closed(why),
+                why = maker.unread() => return unless_closed(why),
                 asked = signals.next() => {
                     if asked != Asked::Reload || self.service.is_some() || context.ui.hung_up() {
                         notices::draining(journal, context.lang(), exchange.open());
