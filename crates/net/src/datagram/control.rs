@@ -48,8 +48,9 @@ pub(super) fn read(mut control: &[u8]) -> Heard {
                 let local = data
                     .first_chunk::<16>()
                     .map(|octets| Ipv6Addr::from(*octets));
-                // A group cannot be the source of an answer.
-                heard.local = local.filter(|ip| !ip.is_multicast()).map(IpAddr::V6);
+                // A group cannot be the source of an answer; one of IPv4 comes mapped.
+                let local = local.filter(|ip| !ip.to_canonical().is_multicast());
+                heard.local = local.map(IpAddr::V6);
             }
             _ => {}
         }
@@ -148,6 +149,7 @@ mod tests {
         );
         assert_eq!(written(None, "2001:db8::7", false), Heard::default());
         assert_eq!(written(None, "ff02::1", true).local, None);
+        assert_eq!(written(None, "239.7.7.7", true).local, None);
     }
 
     #[test]

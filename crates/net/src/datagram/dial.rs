@@ -120,6 +120,7 @@ fn reach(
 
 /// Whether several peers answer to an address, so that a connected socket would not hear them.
 fn is_group(ip: IpAddr) -> bool {
+    let ip = ip.to_canonical();
     ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST)
 }
 
