@@ -8,6 +8,7 @@ mod line;
 mod log;
 mod names;
 mod sink;
+mod socket;
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -20,6 +21,7 @@ use tokio::sync::watch;
 
 pub(crate) use line::Line;
 pub(crate) use sink::Target;
+pub(crate) use socket::tell_socket;
 
 use crate::catalogue::{self, Lang};
 use crate::exit::{self, Exit};

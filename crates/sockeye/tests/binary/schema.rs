@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use sockeye_testkit::Signal;
+use sockeye_testkit::{Process, Signal, free_tcp_port};
 
-use crate::harness::{ask, connect, serve};
+use crate::harness::{ask, connect, endpoint, serve, sockeye};
 
 /// The fields of each event in the document; a question mark behind one means that it may be absent.
 type Schema = BTreeMap<String, BTreeMap<String, bool>>;
@@ -65,7 +65,6 @@ fn check(schema: &Schema, event: &Value) {
 
 #[test]
 fn every_line_is_as_documented() {
-    let schema = documented();
     let mut echo = serve(&[
         "echo",
         "127.0.0.1:0?frame=line",
@@ -83,16 +82,62 @@ fn every_line_is_as_documented() {
     echo.event("closed");
     echo.signal(Signal::TERM);
     let exit = echo.exit();
-    let text = exit.stdout_text();
-    let mut seen = BTreeSet::new();
-    for line in text.lines() {
-        let event: Value = serde_json::from_str(line).unwrap();
-        check(&schema, &event);
-        seen.insert(event["ev"].as_str().unwrap().to_owned());
-    }
+    let seen = names_in(&exit.stdout_text());
     for expected in [
         "accepted", "closed", "read", "write", "refused", "socket", "stopped",
     ] {
-        assert!(seen.contains(expected), "{expected} in {text}");
+        assert!(
+            seen.iter().any(|name| name == expected),
+            "{expected} in {seen:?}"
+        );
     }
+}
+
+#[test]
+fn every_line_of_a_dialler_is_as_documented() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("events");
+    let events = |args: &[&str]| {
+        let flags = [
+            "dial",
+            "--show-socket",
+            "--show",
+            "--events",
+            file.to_str().unwrap(),
+        ];
+        let exit = Process::run(&mut sockeye(&[&flags, args].concat()));
+        (
+            exit.code,
+            names_in(&std::fs::read_to_string(&file).unwrap()),
+        )
+    };
+    let echo = serve(&["echo", "127.0.0.1:0"]);
+    let (code, names) = events(&[&endpoint(&echo, "tcp:"), "hi"]);
+    let talk = ["connected", "socket", "write", "read", "shutdown", "closed"];
+    assert_eq!(code, Some(0));
+    assert_eq!(
+        BTreeSet::from_iter(&names),
+        BTreeSet::from_iter(&talk.map(String::from))
+    );
+
+    // What cannot be reached has nothing but the error, and what breaks ends with it.
+    let nobody = format!("127.0.0.1:{}", free_tcp_port());
+    assert_eq!(
+        events(&[&nobody, "hi"]),
+        (Some(1), vec!["error".to_owned()])
+    );
+    let silent = serve(&["discard", "127.0.0.1:0"]);
+    let (code, names) = events(&[&endpoint(&silent, "tcp:"), "--timeout", "50ms", "hi"]);
+    assert_eq!((code, names.last().unwrap().as_str()), (Some(4), "error"));
+}
+
+/// The names of the events, each of which is as documented.
+fn names_in(text: &str) -> Vec<String> {
+    let schema = documented();
+    let name = |line: &str| {
+        let event: Value = serde_json::from_str(line).unwrap();
+        check(&schema, &event);
+        event["ev"].as_str().unwrap().to_owned()
+    };
+    text.lines().map(name).collect()
 }

@@ -11,7 +11,7 @@ use super::Dial;
 use crate::catalogue as say;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::journal::{Journal, View};
+use crate::journal::{Journal, View, tell_socket};
 
 /// An open link, and who tells of it.
 pub(super) struct Opened {
@@ -48,11 +48,13 @@ pub(super) async fn open(
     let link = if dial.listen {
         accept_one(context, endpoint, &journal).await
     } else {
-        Ok(sockeye_net::connect(&context.net, endpoint).await?)
+        let link = sockeye_net::connect(&context.net, endpoint).await;
+        link.map_err(Into::into)
     };
     let link = match link {
         Ok(link) => link,
         Err(error) => {
+            journal.error(&error);
             // This error is the one to tell.
             let _ = journal.finish();
             return Err(error);
@@ -68,13 +70,7 @@ pub(super) async fn open(
     recorder.record(event, format!("{peer}\n{local}").as_bytes());
     if dial.show_socket {
         let report = describe_asked(&link, &endpoint.settings, endpoint.place.scheme(), moment)?;
-        journal.say(
-            "socket",
-            |line| {
-                line.put("endpoint", &peer);
-            },
-            Some(format!("\n{report}")),
-        );
+        tell_socket(&journal, context.lang(), &peer, &report);
     }
     if by_hand && !tells && !context.global.quiet {
         // At once, and not when the journal gets to it: the prompt comes next.
@@ -108,6 +104,9 @@ impl Report {
         }
         let event = Event::new(Kind::Closed, self.conn, self.recorder.now());
         self.recorder.record(event, &closing.to_payload());
+        if let Err(error) = &ended {
+            self.journal.error(error);
+        }
         let told = self.journal.finish();
         ended.and(told).map(|()| Exit::Done)
     }

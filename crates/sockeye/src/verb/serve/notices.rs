@@ -6,7 +6,7 @@ use super::Entry;
 use super::opened::Socket;
 use super::reload::Changes;
 use crate::catalogue::{self as say, Lang, counted_bytes};
-use crate::journal::{Journal, Line};
+use crate::journal::{Journal, tell_socket};
 
 /// A socket listens. Where a page tells people the same, `quiet` leaves the log line out.
 pub(super) fn listening(
@@ -37,30 +37,7 @@ pub(super) fn socket(journal: &Journal, lang: Lang, socket: &Socket) {
     let Some(report) = socket.report() else {
         return;
     };
-    let endpoint = socket.local.to_string();
-    let title = say::SOCKET.fill(lang, &[("endpoint", &endpoint)]);
-    let lines: Vec<serde_json::Value> = report
-        .lines()
-        .iter()
-        .map(|line| {
-            let mut object = serde_json::Map::new();
-            object.insert("name".into(), line.name.into());
-            let values = [("asked", &line.asked), ("got", &line.got)];
-            for (name, value) in values
-                .into_iter()
-                .filter_map(|(n, v)| Some((n, v.as_ref()?)))
-            {
-                object.insert(name.into(), value.as_str().into());
-            }
-            object.into()
-        })
-        .collect();
-    let fields = |line: &mut Line| {
-        line.put("endpoint", &endpoint)
-            .raw("facts", serde_json::Value::from(lines));
-    };
-    let report = report.to_string().replace('\n', "\n  ");
-    journal.say("socket", fields, Some(format!("{title}\n  {report}")));
+    tell_socket(journal, lang, &socket.local.to_string(), &report);
 }
 
 /// Every socket listens.
