@@ -19,7 +19,7 @@ use serde_json::Value;
 use server::{Programs, Server, pinned};
 
 /// The figures of a row; see [`Figures`].
-const FIGURES: &str = "rate | best rate | server CPU | p50";
+const FIGURES: &str = "rate | server CPU | p50 | calm pairs";
 /// The jobs that other people's echo servers do.
 const PEERS_DO: [&str; 4] = ["depth1", "depth16", "large", "connect"];
 
@@ -165,7 +165,7 @@ impl Options {
             .args(["--pid", &first.pid(), "--against-pid", &second.pid()])
             .args(row.load);
         let events = lines(&mut command)?;
-        let figures = Figures::of(&events);
+        let figures = Figures::of(&events, row.cores == Cores::One);
         figures.ok_or_else(|| io::Error::other(format!("{}: no result", row.name)))
     }
 

@@ -42,6 +42,8 @@ texts! {
         "{count} 条到期的消息未能发出：服务器跟不上";
     NO_PORT: "waited {count} times for a free local port (EADDRNOTAVAIL)", "等待空闲本地端口 {count} 次（EADDRNOTAVAIL）";
     BROKEN: "{count} connections broke, the first: {why}", "{count} 个连接中断，第一个的原因：{why}";
+    STARVED: "the load waited {share} % of the time for a processor: other programs are in the figures",
+        "产生负载的线程有 {share} % 的时间在等处理器：其他程序影响了结果";
     ROUND_COLUMN: "round", "轮次";
     RATE: "rate", "速率";
     CPU: "CPU/msg", "CPU/条";

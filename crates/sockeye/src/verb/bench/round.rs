@@ -32,6 +32,9 @@ pub(super) struct Round {
     pub(super) span_ns: u64,
     /// What the server used in that span, and held at its end.
     pub(super) usage: Option<Usage>,
+    /// Time in that span that our own threads were ready to run and had no processor: what other
+    /// programs took from the load.
+    pub(super) starved_ns: u64,
 }
 
 /// How far a run is.
@@ -60,7 +63,7 @@ pub(super) fn run(
         stop,
         done: &done,
     };
-    let (load, mut tally, mut usage) = (&load, Tally::default(), None);
+    let (load, mut tally, mut watched) = (&load, Tally::default(), Watched::default());
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..plan.threads)
             .map(|thread| {
@@ -79,7 +82,7 @@ pub(super) fn run(
                 })
             })
             .collect();
-        usage = watch(
+        watched = watch(
             load,
             &side.server,
             &mut || {
@@ -101,7 +104,8 @@ pub(super) fn run(
     Ok(Round {
         tally,
         span_ns: span.until - span.from,
-        usage,
+        usage: watched.usage,
+        starved_ns: watched.starved_ns,
     })
 }
 
@@ -145,13 +149,57 @@ fn open(plan: &Plan, side: &Side) -> Result<Vec<Vec<(u32, OwnedFd)>>, BenchError
     Ok(sockets)
 }
 
-/// Follows a run: looks at the server when the span begins and ends, and tells the progress.
+/// What watching a run brought.
+#[derive(Clone, Copy, Debug, Default)]
+struct Watched {
+    usage: Option<Usage>,
+    starved_ns: u64,
+}
+
+/// Server and client at one moment.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    server: Option<Usage>,
+    client: Option<Usage>,
+    at: u64,
+}
+
+impl Look {
+    fn now(load: &Load<'_>, server: &Server) -> Self {
+        Self {
+            server: server.usage(),
+            client: Server::of(vec![std::process::id()]).usage(),
+            at: load.span.now(),
+        }
+    }
+
+    /// What was used between two looks. Neither was exactly on time, so it is scaled to the span.
+    fn until(self, later: Self, span_ns: u64) -> Watched {
+        let scale = span_ns as f64 / (later.at - self.at).max(1) as f64;
+        let scaled = |before: u64, after: u64| (after.saturating_sub(before) as f64 * scale) as u64;
+        let between = |before: Usage, after: Usage| Usage {
+            cpu_ns: scaled(before.cpu_ns, after.cpu_ns),
+            starved_ns: scaled(before.starved_ns, after.starved_ns),
+            // The connections may already be gone.
+            rss_bytes: before.rss_bytes.max(after.rss_bytes),
+            fds: before.fds.max(after.fds),
+        };
+        let used = |(before, after)| between(before, after);
+        let client = self.client.zip(later.client).map(used);
+        Watched {
+            usage: self.server.zip(later.server).map(used),
+            starved_ns: client.map_or(0, |client| client.starved_ns),
+        }
+    }
+}
+
+/// Follows a run: looks at both ends when the span begins and ends, and tells the progress.
 fn watch(
     load: &Load<'_>,
     server: &Server,
     finished: &mut dyn FnMut() -> bool,
     tell: &mut dyn FnMut(Progress),
-) -> Option<Usage> {
+) -> Watched {
     let span = &load.span;
     let mut first = None;
     let (mut told_at, mut told) = (0, 0);
@@ -161,7 +209,7 @@ fn watch(
             break;
         }
         if now >= span.from && first.is_none() {
-            first = Some((server.usage(), span.now()));
+            first = Some(Look::now(load, server));
         }
         let done = load.done.load(Ordering::Relaxed);
         if told_at > 0 {
@@ -181,15 +229,7 @@ fn watch(
         };
         std::thread::sleep(TELL.min(Duration::from_nanos(next - now)));
     }
-    let (before, began) = first?;
-    let (before, after, ended) = (before?, server.usage()?, span.now());
-    // Neither look was exactly on time, so the use is scaled to the span.
-    let scale = (span.until - span.from) as f64 / (ended - began).max(1) as f64;
-    let cpu_ns = after.cpu_ns.saturating_sub(before.cpu_ns) as f64 * scale;
-    Some(Usage {
-        cpu_ns: cpu_ns as u64,
-        // The connections may already be gone.
-        rss_bytes: before.rss_bytes.max(after.rss_bytes),
-        fds: before.fds.max(after.fds),
+    first.map_or_else(Watched::default, |first| {
+        first.until(Look::now(load, server), span.until - span.from)
     })
 }

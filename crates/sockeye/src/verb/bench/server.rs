@@ -18,6 +18,8 @@ pub(super) struct Server {
 pub(super) struct Usage {
     /// Processor time, in nanoseconds.
     pub(super) cpu_ns: u64,
+    /// Time that its threads were ready to run and had no processor, in nanoseconds.
+    pub(super) starved_ns: u64,
     /// Memory that is resident.
     pub(super) rss_bytes: u64,
     /// Open descriptors.
@@ -72,6 +74,7 @@ impl Server {
             // A child's time moves here when it has ended and was waited for.
             let waited = Stat::of(pid).map_or(0, |stat| stat.waited_ticks);
             usage.cpu_ns += cpu_ns + waited * TICK_NS;
+            usage.starved_ns += starved(pid);
             usage.rss_bytes += rss(pid).unwrap_or(0);
             usage.fds +=
                 fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, |fds| fds.count() as u64);
@@ -138,6 +141,19 @@ impl Stat {
             waited_ticks: number(16)? + number(17)?,
         })
     }
+}
+
+/// How long the threads of a process waited for a processor: the second figure of each thread's
+/// schedstat (Documentation/scheduler/sched-stats.rst). None waited if the kernel doesn't count it.
+fn starved(pid: u32) -> u64 {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return 0;
+    };
+    let of = |thread: fs::DirEntry| {
+        let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        text.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()
+    };
+    threads.flatten().filter_map(of).sum()
 }
 
 /// Resident memory. The roll-up is exact; where we may not read it, the counter in status is near.

@@ -61,9 +61,11 @@ pub(super) fn round(report: &Report, of: usize, number: usize) -> String {
         );
     if let Some(usage) = round.usage {
         line.number("server_cpu_ns", usage.cpu_ns)
+            .number("server_starved_ns", usage.starved_ns)
             .number("server_rss_bytes", usage.rss_bytes)
             .number("server_fds", usage.fds);
     }
+    line.number("client_starved_ns", round.starved_ns);
     line.finish()
 }
 

@@ -161,10 +161,18 @@ fn precise(nanos: f64) -> String {
     }
 }
 
+/// Hundredths of the time: whose load waits longer for a processor measures the neighbours.
+const STARVING: u64 = 10;
+
 /// What went wrong without ending the run.
 fn troubles(report: &Report, round: &Round) -> String {
     let (lang, tally) = (report.lang, &round.tally);
     let mut text = String::new();
+    let starved = 100 * round.starved_ns / round.span_ns.max(1);
+    if starved >= STARVING && !report.compares() {
+        let told = words::STARVED.fill(lang, &[("share", &starved)]);
+        let _ = writeln!(text, "  {told}");
+    }
     let counts = [
         (tally.lost, words::LOST),
         (tally.late, words::LATE),
