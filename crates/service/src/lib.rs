@@ -5,6 +5,7 @@
 
 mod bounded;
 mod dialogue;
+pub mod files;
 mod hub;
 mod mailbox;
 mod out;
