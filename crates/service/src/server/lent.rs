@@ -6,8 +6,9 @@ use crate::out::Outbox;
 use crate::spare;
 
 /// Bytes one read asks for. 16 KiB costs a third of the rate of large messages, 128 to 256 KiB is
-/// where it levels off (docs/performance.md).
-pub(crate) const READ: usize = 256 * 1024;
+/// where it levels off (docs/performance.md). A little more than a power of two, because peers send
+/// in windows of one: a read that fills the buffer is followed by one that finds nothing.
+pub(crate) const READ: usize = (256 + 4) * 1024;
 
 /// Bytes one read asks for where the last ones were not answered: what nobody sends on is best
 /// overwritten while it is still in the processor's cache.
