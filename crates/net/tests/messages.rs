@@ -122,20 +122,29 @@ async fn answers_leave_from_the_address_that_was_asked() {
     assert_eq!(answered, b"six");
 }
 
-#[tokio::test]
-async fn a_dialler_may_choose_its_own_port() {
-    let net = net();
-    let socket = bound(&net, "udp://127.0.0.1:0").await.remove(0);
-    let free = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let own = free.local_addr().unwrap();
-    let to = format!("udp://127.0.0.1:{}?bind={own}", port_of(&socket));
-    let error = connect(&net, &endpoint(&to)).await.unwrap_err();
-    assert!(matches!(error, NetError::InUse { .. }), "{error}");
-    drop(free);
-    let to = format!("udp://127.0.0.1:{}?bind=:{}", port_of(&socket), own.port());
-    let mut link = dial(&net, &to).await;
-    let (_, route) = tokio::join!(ask(&mut link, b"x"), answer(&socket, 1));
-    assert_eq!(route.to.inet(), Some(own));
+/// Not in everybody's network: another program's socket could get the port in between.
+#[test]
+fn a_dialler_may_choose_its_own_port() {
+    sockeye_testkit::private_network(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let net = net();
+            let socket = bound(&net, "udp://127.0.0.1:0").await.remove(0);
+            let free = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let own = free.local_addr().unwrap();
+            let to = format!("udp://127.0.0.1:{}?bind={own}", port_of(&socket));
+            let error = connect(&net, &endpoint(&to)).await.unwrap_err();
+            assert!(matches!(error, NetError::InUse { .. }), "{error}");
+            drop(free);
+            let to = format!("udp://127.0.0.1:{}?bind=:{}", port_of(&socket), own.port());
+            let mut link = dial(&net, &to).await;
+            let (_, route) = tokio::join!(ask(&mut link, b"x"), answer(&socket, 1));
+            assert_eq!(route.to.inet(), Some(own));
+        });
+    });
 }
 
 #[tokio::test]

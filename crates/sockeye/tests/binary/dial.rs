@@ -5,7 +5,9 @@ use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::process::Stdio;
 use std::thread::{self, JoinHandle};
 
-use sockeye_testkit::{DEADLINE, Exit, Process, Signal, free_tcp_port};
+use sockeye_testkit::{
+    DEADLINE, Exit, Process, Signal, free_tcp_port, free_udp_port, private_network,
+};
 
 use crate::harness::sockeye;
 
@@ -377,44 +379,48 @@ fn port_in(process: &Process) -> u16 {
 
 #[test]
 fn datagrams_are_answered_one_by_one_and_silence_ends_it() {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.set_read_timeout(Some(DEADLINE)).unwrap();
-    let address = socket.local_addr().unwrap();
-    let own = sockeye_testkit::free_udp_port();
-    let peer = thread::spawn(move || {
-        let mut heard = vec![];
-        for _ in 0..3 {
-            let mut buf = [0; 1024];
-            let (got, from) = socket.recv_from(&mut buf).unwrap();
-            socket
-                .send_to(&buf[..got].to_ascii_uppercase(), from)
-                .unwrap();
-            heard.push((String::from_utf8(buf[..got].to_vec()).unwrap(), from.port()));
-        }
-        heard
+    private_network(|| {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(DEADLINE)).unwrap();
+        let address = socket.local_addr().unwrap();
+        let own = free_udp_port();
+        let peer = thread::spawn(move || {
+            let mut heard = vec![];
+            for _ in 0..3 {
+                let mut buf = [0; 1024];
+                let (got, from) = socket.recv_from(&mut buf).unwrap();
+                socket
+                    .send_to(&buf[..got].to_ascii_uppercase(), from)
+                    .unwrap();
+                heard.push((String::from_utf8(buf[..got].to_vec()).unwrap(), from.port()));
+            }
+            heard
+        });
+        let endpoint = format!("udp://{address}?bind=:{own}");
+        check(
+            &["--wait-reply", "200ms", &endpoint],
+            b"one\n\nthree\n",
+            0,
+            "ONE\n\nTHREE\n",
+            "",
+        );
+        let expected = ["one", "", "three"].map(|text| (text.to_owned(), own));
+        assert_eq!(peer.join().unwrap(), expected);
     });
-    let endpoint = format!("udp://{address}?bind=:{own}");
-    check(
-        &["--wait-reply", "200ms", &endpoint],
-        b"one\n\nthree\n",
-        0,
-        "ONE\n\nTHREE\n",
-        "",
-    );
-    let expected = ["one", "", "three"].map(|text| (text.to_owned(), own));
-    assert_eq!(peer.join().unwrap(), expected);
 }
 
 #[test]
 fn nobody_at_the_port_is_heard_of() {
-    let endpoint = format!("udp://127.0.0.1:{}", sockeye_testkit::free_udp_port());
-    let exit = dial(&[&endpoint], b"hello\n");
-    assert_eq!(exit.code, Some(1));
-    assert!(
-        exit.stderr_text().contains("(ECONNREFUSED, 111)"),
-        "{}",
-        exit.stderr_text()
-    );
+    private_network(|| {
+        let endpoint = format!("udp://127.0.0.1:{}", free_udp_port());
+        let exit = dial(&[&endpoint], b"hello\n");
+        assert_eq!(exit.code, Some(1));
+        assert!(
+            exit.stderr_text().contains("(ECONNREFUSED, 111)"),
+            "{}",
+            exit.stderr_text()
+        );
+    });
 }
 
 #[test]
