@@ -273,6 +273,17 @@ impl NetError {
             },
             Self::System {
                 operation: Operation::Connect,
+                endpoint,
+                ..
+            }
+            | Self::Unreached { endpoint, .. }
+                if number == libc::EACCES && endpoint.starts_with("udp:") =>
+            {
+                // The one reason that ip(7) and udp(7) give.
+                Some("a broadcast address wants `broadcast=1`")
+            }
+            Self::System {
+                operation: Operation::Connect,
                 ..
             }
             | Self::Unreached { .. } => match number {

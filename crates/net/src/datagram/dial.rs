@@ -91,8 +91,12 @@ fn reach(
     to: SocketAddr,
 ) -> Result<Result<MessageLink, Errno>, NetError> {
     let failed = |error: io::Error| NetError::system(Operation::Connect, endpoint, error);
-    let is_to_many =
-        is_group(to.ip()) || endpoint.settings.flag(OptionKey::Broadcast) == Some(true);
+    let may_broadcast = endpoint.settings.flag(OptionKey::Broadcast) == Some(true);
+    if to.ip() == IpAddr::V4(Ipv4Addr::BROADCAST) && !may_broadcast {
+        // What the first message would meet, udp(7): better said before anybody types one.
+        return Ok(Err(Errno::new(libc::EACCES)));
+    }
+    let is_to_many = is_group(to.ip()) || may_broadcast;
     let own = from
         .address(to)
         .or_else(|| is_to_many.then(|| SocketAddr::new(any_like(to.ip()), 0)));

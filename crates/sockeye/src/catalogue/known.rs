@@ -53,6 +53,10 @@ const KNOWN: &[(&str, &str)] = &[
     ),
     ("there is no route to that network", "没有到那个网络的路由"),
     (
+        "a broadcast address wants `broadcast=1`",
+        "广播地址需要 `broadcast=1`",
+    ),
+    (
         "the parent process has to leave the descriptor open",
         "父进程必须保留该描述符",
     ),

@@ -1,34 +1,54 @@
 //! What we say when the command line asked for help, or could not be read.
 
+use std::ffi::OsString;
+
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::catalogue::{self as say, Lang, Text};
-use crate::exit::Exit;
+use crate::exit::{Exit, of, unwritten};
 use crate::ui::Ui;
+use sockeye_net::Errno;
 
-/// Answers what the parser did not turn into a verb: help and version as they are, errors in one line.
-pub(super) fn give(error: &clap::Error, lang: Lang) -> Exit {
+/// The command that the first word of `args` names which is a verb: `sockeye serve`.
+pub(super) fn verb_among(args: &[OsString], tree: &clap::Command) -> String {
+    let mut words = args.iter().skip(1).filter_map(|word| word.to_str());
+    match words.find_map(|word| tree.find_subcommand(word)) {
+        Some(verb) => format!("sockeye {}", verb.get_name()),
+        None => "sockeye".to_owned(),
+    }
+}
+
+/// Answers what the parser did not turn into a verb: help and version as they are, errors in one
+/// line. `verb` is whose command line it was.
+pub(super) fn give(error: &clap::Error, verb: &str, lang: Lang) -> Exit {
     match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            // The reader may have had enough of it: `sockeye --help | head`.
-            let _ = error.print();
-            Exit::Done
-        }
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => match error.print() {
+            Ok(()) => Exit::Done,
+            Err(why) => {
+                // The reader may have had enough of it: `sockeye --help | head`.
+                let why = unwritten("to standard output", Errno::of(&why));
+                let exit = of(&why);
+                if exit != Exit::Done {
+                    Ui::new(lang).error(&why);
+                }
+                exit
+            }
+        },
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             let _ = error.print();
             Exit::Usage
         }
         _ => {
-            Ui::new(lang).complain(&one_line(error, lang));
+            Ui::new(lang).complain(&one_line(error, verb, lang));
             Exit::Usage
         }
     }
 }
 
 /// What was read, where it broke, what is allowed, and where to read more.
-fn one_line(error: &clap::Error, lang: Lang) -> String {
+fn one_line(error: &clap::Error, verb: &str, lang: Lang) -> String {
     let text = error.render().to_string();
-    let (english, usage) = text.split_once("Usage: ").unwrap_or((&text, "sockeye"));
+    let (english, usage) = text.split_once("Usage: ").unwrap_or((&text, verb));
     let said = match lang {
         Lang::En => None,
         Lang::Zh => in_chinese(error),

@@ -66,10 +66,12 @@ pub(crate) fn command(lang: Lang) -> clap::Command {
 /// Runs the command line `args` from the first word to the exit code.
 pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
     let lang = Lang::choose(&args, |name| std::env::var(name).ok());
-    let parsed = command(lang).try_get_matches_from(without_help_verb(args));
+    let tree = command(lang);
+    let verb = answer::verb_among(&args, &tree);
+    let parsed = tree.try_get_matches_from(without_help_verb(args));
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
-        Err(error) => return answer::give(&error, lang).code().into(),
+        Err(error) => return answer::give(&error, &verb, lang).code().into(),
     };
     let context = Context::new(cli.global, lang);
     let exit = match work(cli.verb, &context) {

@@ -5,6 +5,7 @@ mod bench;
 mod completions;
 mod dial;
 mod man;
+mod options;
 pub(crate) mod serve;
 
 use clap::Subcommand;

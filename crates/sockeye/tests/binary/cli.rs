@@ -200,6 +200,8 @@ fn an_output_that_cannot_be_written_is_a_local_error() {
             &["dial", "exec:echo hi", "--no-stdin"],
             "to standard output",
         ),
+        (&["dial", "--help"], "to standard output"),
+        (&["dial", "-o", "help"], "to standard output"),
     ] {
         let full = std::fs::File::options()
             .write(true)

@@ -424,6 +424,17 @@ fn nobody_at_the_port_is_heard_of() {
 }
 
 #[test]
+fn a_broadcast_address_is_explained() {
+    let exit = dial(&["udp://255.255.255.255:9"], b"hello\n");
+    assert_eq!(exit.code, Some(2), "{}", exit.stderr_text());
+    let said = exit.stderr_text();
+    assert!(
+        said.contains("EACCES") && said.contains("broadcast=1"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_reader_that_had_enough_is_no_failure() {
     let (address, peer) = peer(|mut stream| {
         // Goes on until the other end is gone.

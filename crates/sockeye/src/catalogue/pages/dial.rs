@@ -35,7 +35,10 @@ pub(super) const PAGE: Page = Page {
             "check",
             "只连接，报告结果；ENDPOINT 可为端口范围：host:20-25",
         ),
-        ("option", "设置套接字选项，写法同端点中的参数：-o nodelay=0"),
+        (
+            "option",
+            "设置套接字选项，写法同端点中的参数：-o nodelay=0；`-o help` 列出全部",
+        ),
         ("show", "在标准错误上显示每次读写：时间、对端、字节数、内容"),
         ("ansi", "对端文本中的控制字符原样送到终端"),
         ("show_socket", "列出套接字的选项：所求与内核所给"),

@@ -24,7 +24,9 @@ use crate::context::Context;
 use crate::exit::{Exit, Interrupted, Usage, usage};
 use crate::journal::Target;
 use crate::signals::{Asked, Signals};
+use crate::ui::write_stdout;
 use crate::values::{Charset, Pause, ReadSize, Wait};
+use crate::verb::options;
 use crate::words;
 use editor::Editor;
 use printer::{Printer, Style};
@@ -36,7 +38,7 @@ use text::Typed;
 #[derive(Args, Debug)]
 pub(crate) struct Dial {
     /// Whom to dial, then what to say: each MESSAGE is sent and its answer awaited
-    #[arg(value_name = "ENDPOINT [MESSAGE]…", required = true)]
+    #[arg(value_name = "ENDPOINT [MESSAGE]…")]
     words: Vec<String>,
     /// Send one message, wait for one answer, print it on a line, go on
     #[arg(long)]
@@ -88,7 +90,7 @@ pub(crate) struct Dial {
     /// Only connect, and say what came of it; ENDPOINT may be a range: host:20-25
     #[arg(long, conflicts_with = "listen")]
     check: bool,
-    /// Options of the socket, as in an endpoint's query: -o nodelay=0
+    /// Options of the socket, as in an endpoint's query: -o nodelay=0; `-o help` lists them
     #[arg(short, long = "option", value_name = "NAME=VALUE", action = ArgAction::Append)]
     option: Vec<String>,
 
@@ -208,6 +210,10 @@ impl Rules {
 
 impl Dial {
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        if let Some(list) = options::list(&self.option, context.lang()) {
+            write_stdout(list.as_bytes())?;
+            return Ok(Exit::Done);
+        }
         if self.check {
             return check::run(&self.words, self.timeout.0, context).await;
         }

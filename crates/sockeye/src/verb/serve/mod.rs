@@ -5,7 +5,6 @@ mod entry;
 mod exchange;
 mod notices;
 mod opened;
-mod options;
 mod page;
 mod reload;
 
@@ -25,6 +24,7 @@ use crate::journal::{Journal, Target, View};
 use crate::signals::{Asked, Signals};
 use crate::supervisor::Supervisor;
 use crate::ui::write_stdout;
+use crate::verb::options;
 use crate::words;
 
 /// Where a service listens if nobody says: a free port of this machine.
@@ -73,8 +73,8 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        if self.entry.option.iter().any(|option| option == "help") {
-            write_stdout(options::list(context.lang()).as_bytes())?;
+        if let Some(list) = options::list(&self.entry.option, context.lang()) {
+            write_stdout(list.as_bytes())?;
             return Ok(Exit::Done);
         }
         let config = self.config(!context.net.inherited.is_empty())?;

@@ -5,8 +5,11 @@ use sockeye_net::options::OPTIONS;
 use crate::catalogue::{self as say, Lang};
 use crate::ui::Table;
 
-/// The options as a table for people.
-pub(super) fn list(lang: Lang) -> String {
+/// The options as a table for people, if `asked` wants them instead of setting one.
+pub(super) fn list(asked: &[String], lang: Lang) -> Option<String> {
+    if !asked.iter().any(|option| option == "help") {
+        return None;
+    }
     let mut table = Table::default();
     for spec in OPTIONS {
         let doc = match lang {
@@ -16,5 +19,9 @@ pub(super) fn list(lang: Lang) -> String {
         table.row([spec.name, doc]);
         table.row(["", &format!("{}; {}", spec.fits, spec.source)]);
     }
-    format!("{}\n\n{}", say::OPTIONS.get(lang), table.render("  "))
+    Some(format!(
+        "{}\n\n{}",
+        say::OPTIONS.get(lang),
+        table.render("  ")
+    ))
 }
