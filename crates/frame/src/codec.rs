@@ -121,6 +121,8 @@ pub struct Decoder {
     framing: Framing,
     at: u64,
     state: State,
+    /// Whether no body is held, however short it is.
+    piecemeal: bool,
     /// A message that does not stand in one piece on the wire. Given back when all is taken.
     scratch: Scratch,
 }
@@ -131,8 +133,18 @@ impl Decoder {
             framing,
             at: 0,
             state: State::START,
+            piecemeal: false,
             scratch: Scratch::default(),
         }
+    }
+
+    /// The same decoder, but every body comes piecemeal, as [`Step::Head`] and [`Step::Body`], also
+    /// one that is short enough to be held: for readers that pass bodies on as they come. It makes a
+    /// difference only where `max-body=` allows bodies to be streamed.
+    #[must_use]
+    pub fn piecemeal(mut self) -> Self {
+        self.piecemeal = self.framing.limits.max_body.is_some();
+        self
     }
 
     /// Says what the front of `src` holds.
@@ -150,7 +162,14 @@ impl Decoder {
             }
             Kind::Fixed(size) => fixed::decode(*size, src),
             Kind::Counted(header) => {
-                let step = counted::decode(header, limits, &mut self.state, self.at, src)?;
+                let step = counted::decode(
+                    header,
+                    limits,
+                    self.piecemeal,
+                    &mut self.state,
+                    self.at,
+                    src,
+                )?;
                 self.scratch.join(src, &step);
                 step
             }

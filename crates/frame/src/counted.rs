@@ -178,6 +178,7 @@ impl Header {
 pub(crate) fn decode(
     header: &Header,
     limits: Limits,
+    piecemeal: bool,
     state: &mut State,
     at: u64,
     src: &[u8],
@@ -202,7 +203,8 @@ pub(crate) fn decode(
         State::Stream { .. } | State::Skip { .. } => return stream(header, state, at, src),
     };
     // The peer chose these numbers: they are checked before they size anything of ours.
-    if !limits.holds(awaited.own.len(), awaited.body) {
+    let held = limits.holds(awaited.own.len(), awaited.body);
+    if !held || piecemeal && awaited.body > 0 {
         return begin_stream(header, limits, state, at, src, &awaited);
     }
     let end = awaited.start + awaited.body as usize;
