@@ -9,12 +9,14 @@ use sockeye_net::{Link, SeqpacketListener, StreamListener};
 use sockeye_trace::Kind;
 
 use super::census::Place;
+use super::conversing::converse;
 use super::host::Host;
 use super::options::Options;
+use super::service::Serving;
 use super::stream::StreamDriver;
 use crate::bounded::Bounded;
 use crate::dialogue::Dialogue;
-use crate::{Arrival, Peer, Responders};
+use crate::{Arrival, Peer};
 
 /// Connections accepted in a row before those that were accepted get their turn.
 const IN_A_ROW: u32 = 32;
@@ -42,7 +44,7 @@ impl Door {
 pub(crate) async fn accept(
     door: Door,
     framing: Option<Framing>,
-    service: Arc<dyn Responders>,
+    service: Serving,
     host: Arc<Host>,
 ) {
     let mut short = false;
@@ -53,7 +55,7 @@ pub(crate) async fn accept(
                     if std::mem::take(&mut short) {
                         host.record_life(Kind::AcceptResumed, 0);
                     }
-                    hold(link, framing.as_ref(), &*service, &host);
+                    hold(link, framing.as_ref(), &service, &host);
                 }
                 Err(error) => {
                     // Those who wait stay in the kernel's queue meanwhile.
@@ -70,15 +72,30 @@ pub(crate) async fn accept(
 }
 
 /// Starts to serve a connection, unless a limit turns it away.
-pub(crate) fn hold(
-    link: Link,
-    framing: Option<&Framing>,
-    service: &dyn Responders,
-    host: &Arc<Host>,
-) {
+pub(crate) fn hold(link: Link, framing: Option<&Framing>, service: &Serving, host: &Arc<Host>) {
     let options = host.options();
     let Some(place) = host.admit(&options, link.conn(), link.peer_name(), || link.local()) else {
         return;
+    };
+    serve(link, framing, service, host, options, place);
+}
+
+/// Starts to serve a connection that has a place.
+pub(crate) fn serve(
+    link: Link,
+    framing: Option<&Framing>,
+    service: &Serving,
+    host: &Arc<Host>,
+    options: Arc<Options>,
+    place: Place,
+) {
+    let service = match service {
+        Serving::Responders(service) => service,
+        Serving::Conversation(conversation) => {
+            let (conversation, host) = (Arc::clone(conversation), Arc::clone(host));
+            tokio::spawn(converse(link, conversation, host, options, place));
+            return;
+        }
     };
     let framing = match &link {
         Link::Bytes(_) => Some(framing.unwrap_or(&options.framing)),

@@ -4,13 +4,14 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// How long the connections may go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum Stage {
     /// As they like.
+    #[default]
     Open,
     /// Until what they have to send is sent.
     Draining,
@@ -28,6 +29,8 @@ pub(crate) struct Census {
     /// Sockets that serve many peers; no limit counts them.
     sockets: AtomicUsize,
     wakers: Mutex<Wakers>,
+    /// The same for those who wait for it in several places.
+    announced: watch::Sender<Stage>,
     /// Somebody left.
     left: Notify,
 }
@@ -90,7 +93,13 @@ impl Census {
     /// Goes on to `stage` and wakes everybody so that they see it.
     pub(crate) fn announce(&self, stage: Stage) {
         self.stage.fetch_max(stage as u8, Ordering::AcqRel);
+        self.announced.send_replace(self.stage());
         self.wake();
+    }
+
+    /// Where the server stands, for those who wait for it in several places.
+    pub(crate) fn watch(&self) -> watch::Receiver<Stage> {
+        self.announced.subscribe()
     }
 
     /// Wakes everybody.

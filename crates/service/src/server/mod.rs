@@ -3,6 +3,7 @@
 mod accept;
 mod allow;
 mod census;
+mod conversing;
 mod datagram;
 mod host;
 mod lent;
@@ -30,6 +31,7 @@ use datagram::DatagramDriver;
 pub(crate) use accept::drive;
 pub(crate) use census::Stage;
 pub(crate) use host::Host;
+pub(crate) use lent::lend;
 
 pub use allow::{Cidr, CidrError};
 pub use host::Summary;
@@ -37,6 +39,7 @@ pub use options::{
     DRAIN_TIMEOUT, FRAME_TIMEOUT, LINGER_BYTES, LINGER_TIMEOUT, MAX_CONNECTIONS, Options,
 };
 pub use service::Service;
+use service::Serving;
 
 /// One service on any number of listeners.
 pub struct Server {
@@ -174,16 +177,19 @@ impl Tasks {
         host: &Arc<Host>,
     ) -> Result<(), ServeError> {
         let Entrance { listener, framing } = entrance;
-        let (service, host) = (service.responders(host), Arc::clone(host));
+        let (service, host) = (service.within(host), Arc::clone(host));
         let door = match listener {
             Listener::Stream(listener) => Door::Stream(listener),
             Listener::Seqpacket(listener) => Door::Seqpacket(listener),
             Listener::Ready(link) => {
-                accept::hold(link, framing.as_ref(), &*service, &host);
+                accept::hold(link, framing.as_ref(), &service, &host);
                 return Ok(());
             }
             Listener::Datagram(socket) => {
                 let local = socket.local().to_string();
+                let Serving::Responders(service) = service else {
+                    return Err(ServeError::Unfit { listener: local });
+                };
                 let broken = |source| ServeError::Socket { local, source };
                 let options = host.options();
                 let place = host.census.enter_socket();

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::host::Host;
-use crate::Responders;
 use crate::relay::{Relay, Relaying};
+use crate::{Conversation, Responders};
 
 /// What a server serves.
 #[derive(Clone)]
@@ -14,17 +14,29 @@ pub enum Service {
     Replies(Arc<dyn Responders>),
     /// Everything goes on to another place.
     Relay(Arc<Relay>),
+    /// Each link is owned by a conversation.
+    Conversation(Arc<dyn Conversation>),
+}
+
+/// What serves a connection within a server.
+#[derive(Clone)]
+pub(crate) enum Serving {
+    /// A responder, run by one of our drivers.
+    Responders(Arc<dyn Responders>),
+    /// Itself.
+    Conversation(Arc<dyn Conversation>),
 }
 
 impl Service {
-    /// What answers within this server.
-    pub(crate) fn responders(&self, host: &Arc<Host>) -> Arc<dyn Responders> {
+    /// What serves within this server.
+    pub(crate) fn within(&self, host: &Arc<Host>) -> Serving {
         match self {
-            Self::Replies(responders) => Arc::clone(responders),
-            Self::Relay(relay) => Arc::new(Relaying {
+            Self::Replies(responders) => Serving::Responders(Arc::clone(responders)),
+            Self::Relay(relay) => Serving::Responders(Arc::new(Relaying {
                 relay: Arc::clone(relay),
                 host: Arc::clone(host),
-            }),
+            })),
+            Self::Conversation(conversation) => Serving::Conversation(Arc::clone(conversation)),
         }
     }
 }
@@ -32,6 +44,12 @@ impl Service {
 impl From<Relay> for Service {
     fn from(relay: Relay) -> Self {
         Self::Relay(Arc::new(relay))
+    }
+}
+
+impl From<Arc<dyn Conversation>> for Service {
+    fn from(conversation: Arc<dyn Conversation>) -> Self {
+        Self::Conversation(conversation)
     }
 }
 

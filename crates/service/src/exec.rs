@@ -1,0 +1,10 @@
+//! Remote commands: what both sides say, and the side that runs them.
+
+mod argument;
+mod message;
+
+pub use argument::Argument;
+pub use message::{
+    Credit, Exec, Exit, Failure, Notice, Output, Request, Resize, STDIN_WINDOW, SignalName,
+    Started, Terminal,
+};
