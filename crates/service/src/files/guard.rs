@@ -25,7 +25,7 @@ pub(super) const PART_SUFFIX: &str = ".part";
 ///
 /// A backslash is an ordinary character, as on any Linux (systemd's units have them in their names);
 /// only [`FileName::last_of`] cuts there.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileName(String);
 
 /// Why a name is refused.
@@ -124,6 +124,11 @@ impl FileName {
             None => ("", self.as_str()),
         };
         Some((Self(folder.to_owned()), last))
+    }
+
+    /// Its last part; empty for the root itself.
+    pub fn last(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or_default()
     }
 
     /// The name of what lies in this folder under the name `part`.
