@@ -8,6 +8,7 @@ use sockeye_trace::Recorder;
 
 use crate::activation::Inherited;
 use crate::resolve::{Families, Resolve, SystemResolver};
+use crate::trust::Trust;
 
 /// The variable that holds the password for proxies: secrets never stand on a command line.
 pub const PROXY_PASSWORD: &str = "SOCKEYE_PROXY_PASSWORD";
@@ -25,6 +26,8 @@ pub struct Net {
     pub inherited: Arc<Inherited>,
     /// The password for proxies that want one.
     pub proxy_password: Option<Secret>,
+    /// Who we are and whom we know.
+    pub trust: Arc<Trust>,
 }
 
 impl Net {
@@ -36,15 +39,17 @@ impl Net {
             families: Families::Any,
             inherited: Arc::default(),
             proxy_password: None,
+            trust: Arc::default(),
         }
     }
 
-    /// The same with what the environment holds: `LISTEN_FDS`, [`PROXY_PASSWORD`]. A process calls
-    /// it once, for sockets that are handed over are taken.
+    /// The same with what the environment holds: `LISTEN_FDS`, [`PROXY_PASSWORD`], the user's keys. A
+    /// process calls it once, for sockets that are handed over are taken.
     #[must_use]
     pub fn with_environment(mut self) -> Self {
         self.inherited = Arc::new(Inherited::from_environment());
         self.proxy_password = env::var(PROXY_PASSWORD).ok().map(Secret::new);
+        self.trust = Arc::new(Trust::from_environment());
         self
     }
 }

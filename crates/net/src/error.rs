@@ -1,6 +1,7 @@
 //! What can go wrong between an endpoint and an open link.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sockeye_frame::Blame;
@@ -12,6 +13,7 @@ use crate::holder::Holder;
 use crate::name::Name;
 use crate::options::OptionError;
 use crate::resolve::{Families, ResolveError};
+use crate::trust::{Fingerprint, TrustError};
 use crate::via::ProxyError;
 
 /// Why an endpoint could not be listened on or connected to.
@@ -116,6 +118,75 @@ pub enum NetError {
         /// What it said.
         source: ProxyError,
     },
+    /// The peer's key was never seen before.
+    #[error("the key of {place} is {fingerprint} and is not known")]
+    Unknown {
+        /// Which endpoint.
+        endpoint: String,
+        /// `HOST:PORT` as typed: what the key would be pinned to.
+        place: String,
+        /// The key.
+        fingerprint: Fingerprint,
+    },
+    /// The peer has another key than the one that is pinned.
+    #[error("{0}")]
+    KeyChanged(Box<KeyChange>),
+    /// The peer has another key than the endpoint's `pin=` says.
+    #[error("the key of {endpoint} is {got}, not that of pin=")]
+    WrongKey {
+        /// Which endpoint.
+        endpoint: String,
+        /// The key that the peer has.
+        got: Fingerprint,
+    },
+    /// The peer could not prove who it is, or does not take us for who we are.
+    #[error("{endpoint} is not trusted: {why}")]
+    Untrusted {
+        /// Which endpoint.
+        endpoint: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// Our own keys, or the lists of those that we trust, cannot be used.
+    #[error("cannot use the keys for {endpoint}")]
+    Trust {
+        /// Which endpoint.
+        endpoint: String,
+        /// What is wrong with which file.
+        source: TrustError,
+    },
+}
+
+/// A peer that has another key than it had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyChange {
+    /// `HOST:PORT` as typed.
+    pub place: String,
+    /// The key that was expected.
+    pub pinned: Fingerprint,
+    /// Where that is written.
+    pub file: PathBuf,
+    /// In which line, counted from 1.
+    pub line: usize,
+    /// The key that the peer has.
+    pub got: Fingerprint,
+}
+
+impl fmt::Display for KeyChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            place,
+            pinned,
+            file,
+            line,
+            got,
+        } = self;
+        let file = file.display();
+        write!(
+            f,
+            "the key of {place} has changed: it is {got}, pinned is {pinned} ({file}:{line})"
+        )
+    }
 }
 
 /// What was being done when a system call failed.
@@ -216,13 +287,27 @@ impl NetError {
             | Self::Option { .. }
             | Self::NoAddress { .. }
             | Self::Unfit { .. }
-            | Self::Program { .. } => Blame::Caller,
+            | Self::Program { .. }
+            | Self::Unknown { .. }
+            | Self::Trust { .. } => Blame::Caller,
+            Self::KeyChanged(_) | Self::WrongKey { .. } | Self::Untrusted { .. } => Blame::Peer,
             Self::Resolve { .. } | Self::Timeout { .. } => Blame::Path,
             Self::Unreached { attempts, .. } => attempts
                 .last()
                 .map_or(Blame::Path, |attempt| blame_of(attempt.error)),
             Self::Proxy { source, .. } => source.blame(),
         }
+    }
+
+    /// Whether it failed because we do not trust the peer, or it does not trust us.
+    pub fn is_untrusted(&self) -> bool {
+        matches!(
+            self,
+            Self::Unknown { .. }
+                | Self::KeyChanged(_)
+                | Self::WrongKey { .. }
+                | Self::Untrusted { .. }
+        )
     }
 
     /// Whether what was given up on was a wait.
@@ -255,6 +340,11 @@ impl NetError {
 
     /// What to try, where the error's text alone does not say it.
     pub fn hint(&self) -> Option<&'static str> {
+        if let Self::KeyChanged(_) = self {
+            return Some(
+                "somebody else may answer there; if the key was changed on purpose: sockeye key forget",
+            );
+        }
         let number = self.errno()?.number();
         match self {
             Self::System {

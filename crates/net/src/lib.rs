@@ -33,6 +33,7 @@ mod sockopt;
 mod stdio;
 mod stream;
 mod tally;
+pub mod trust;
 mod unix_lock;
 mod via;
 
@@ -45,7 +46,7 @@ pub use endpoint::{
     RawPlace, RawProtocol, Scheme, UnixKind, UnixName,
 };
 pub use errno::{Errno, errno_name};
-pub use error::{NetError, Operation};
+pub use error::{KeyChange, NetError, Operation};
 pub use eyeballs::Attempt;
 pub use framed::{Arrival, Framed, Incoming, LinkError, Outgoing};
 pub use half::{ReadHalf, WriteHalf};
@@ -58,4 +59,8 @@ pub use options::{Moment, OptionError, OptionKey, Settings};
 pub use resolve::{Families, Resolve, ResolveError, Resolving, StaticResolver, SystemResolver};
 pub use seqpacket::SeqpacketListener;
 pub use stream::ByteLink;
+pub use trust::{
+    Allowed, Authorized, Entry, Fingerprint, FingerprintError, FirstUse, Identity, KnownPeers,
+    LineError, Pin, Pinned, Right, Rights, Trust, TrustError,
+};
 pub use via::ProxyError;

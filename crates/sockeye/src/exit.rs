@@ -4,7 +4,9 @@ use std::fmt;
 use std::io;
 
 use sockeye_frame::{Blame, DecodeError, SpecError, Unencodable};
-use sockeye_net::{EndpointError, Errno, LinkError, NetError, OptionError};
+use sockeye_net::{
+    EndpointError, Errno, FingerprintError, LineError, LinkError, NetError, OptionError, TrustError,
+};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,10 +22,6 @@ pub(crate) enum Exit {
     /// It took too long.
     Timeout,
     /// The other end is not who it should be.
-    #[expect(
-        dead_code,
-        reason = "nothing authenticates yet; the code is part of the contract"
-    )]
     Untrusted,
     /// A signal cut work short.
     Signal(i32),
@@ -155,6 +153,9 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     if cause.is::<CheckFailed>() || cause.is::<DecodeError>() || cause.is::<Unencodable>() {
         return Some(Exit::Check);
     }
+    if cause.is::<TrustError>() || cause.is::<LineError>() || cause.is::<FingerprintError>() {
+        return Some(Exit::Usage);
+    }
     if cause.is::<EndpointError>() || cause.is::<OptionError>() || cause.is::<SpecError>() {
         return Some(Exit::Usage);
     }
@@ -169,6 +170,7 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
 
 fn of_net(error: &NetError) -> Exit {
     match error.blame() {
+        _ if error.is_untrusted() => Exit::Untrusted,
         _ if error.is_timeout() => Exit::Timeout,
         Blame::Caller => Exit::Usage,
         Blame::Path | Blame::Peer => Exit::Network,
@@ -232,6 +234,15 @@ mod tests {
             Exit::Timeout,
             4,
         );
+        let unknown = NetError::Unknown {
+            endpoint: "tls://a:1".into(),
+            place: "a:1".into(),
+            fingerprint: "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
+                .parse()
+                .unwrap(),
+        };
+        check(anyhow::Error::new(unknown), Exit::Untrusted, 5);
+        check(anyhow::Error::new(TrustError::NoFolder), Exit::Usage, 2);
         check(anyhow::Error::new(Interrupted(2)), Exit::Signal(2), 130);
         check(anyhow::Error::new(Interrupted(15)), Exit::Signal(15), 143);
         check(anyhow::Error::new(StdoutClosed), Exit::Done, 0);
