@@ -56,6 +56,7 @@ pub async fn connect(net: &Net, endpoint: &Endpoint) -> Result<Link, NetError> {
             apply(endpoint, &link, Moment::Connected)?;
             Ok(Link::Bytes(link.with_read_ahead(tunnel.ahead)))
         }
+        Place::Tls(_) | Place::Quic(_) | Place::Ws { .. } => Err(crate::listen::unspoken(endpoint)),
         Place::Unix {
             kind: UnixKind::Stream,
             name,

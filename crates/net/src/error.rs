@@ -13,6 +13,7 @@ use crate::holder::Holder;
 use crate::name::Name;
 use crate::options::OptionError;
 use crate::resolve::{Families, ResolveError};
+use crate::secure::HandshakeError;
 use crate::trust::{Fingerprint, TrustError};
 use crate::via::ProxyError;
 
@@ -91,6 +92,14 @@ pub enum NetError {
         endpoint: String,
         /// How long was waited.
         after: Duration,
+    },
+    /// There is a connection, and the handshake on it failed.
+    #[error("cannot open {endpoint}")]
+    Handshake {
+        /// Which endpoint.
+        endpoint: String,
+        /// What went wrong.
+        source: HandshakeError,
     },
     /// The endpoint is good, but not for this.
     #[error("{endpoint}: {why}")]
@@ -296,6 +305,7 @@ impl NetError {
                 .last()
                 .map_or(Blame::Path, |attempt| blame_of(attempt.error)),
             Self::Proxy { source, .. } => source.blame(),
+            Self::Handshake { source, .. } => source.blame(),
         }
     }
 
@@ -317,6 +327,10 @@ impl NetError {
             | Self::Proxy {
                 source: ProxyError::Timeout,
                 ..
+            }
+            | Self::Handshake {
+                source: HandshakeError::Timeout { .. },
+                ..
             } => true,
             Self::System { source, .. } => source.number() == libc::ETIMEDOUT,
             Self::Unreached { attempts, .. } => attempts
@@ -331,7 +345,11 @@ impl NetError {
         match self {
             Self::System { source: errno, .. }
             | Self::InUse { errno, .. }
-            | Self::Program { source: errno, .. } => Some(*errno),
+            | Self::Program { source: errno, .. }
+            | Self::Handshake {
+                source: HandshakeError::Broken(errno),
+                ..
+            } => Some(*errno),
             Self::Unreached { attempts, .. } => attempts.last().map(|attempt| attempt.error),
             Self::Timeout { .. } => Some(Errno::new(libc::ETIMEDOUT)),
             _ => None,

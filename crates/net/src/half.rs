@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
 
 use crate::exec::Program;
+use crate::layered::{self, LayeredRead, LayeredWrite};
 use crate::name::Name;
 use crate::pair::{Pair, Sink, Source};
 use crate::stream::{ByteLink, Extra, Raw, first_filled, take_extra};
@@ -36,6 +37,7 @@ pub(crate) enum RawRead {
     Tcp(tcp::OwnedReadHalf),
     Unix(unix::OwnedReadHalf),
     Pair(Source),
+    Layered(LayeredRead),
 }
 
 #[derive(Debug)]
@@ -43,6 +45,7 @@ pub(crate) enum RawWrite {
     Tcp(tcp::OwnedWriteHalf),
     Unix(unix::OwnedWriteHalf),
     Pair(Sink),
+    Layered(LayeredWrite),
 }
 
 /// A socket whose readiness can be asked for.
@@ -128,6 +131,7 @@ impl ReadHalf {
                 RawRead::Tcp(half) => Pin::new(half).poll_read(cx, buf),
                 RawRead::Unix(half) => Pin::new(half).poll_read(cx, buf),
                 RawRead::Pair(source) => source.poll_read(cx, buf),
+                RawRead::Layered(half) => half.poll_read(cx, buf),
             }
         })
     }
@@ -146,7 +150,7 @@ impl ReadHalf {
             _ if self.extra.is_some() => return None,
             RawRead::Tcp(half) => Pollable::Tcp(half.as_ref()),
             RawRead::Unix(half) => Pollable::Unix(half.as_ref()),
-            RawRead::Pair(_) => return None,
+            RawRead::Pair(_) | RawRead::Layered(_) => return None,
         };
         Some(
             self.tally
@@ -160,6 +164,7 @@ impl ReadHalf {
             RawRead::Tcp(half) => reset_on_close(half.as_ref()),
             RawRead::Unix(_) => {}
             RawRead::Pair(source) => source.kill_on_drop(true),
+            RawRead::Layered(half) => half.set_reset_on_drop(true),
         }
     }
 
@@ -167,7 +172,7 @@ impl ReadHalf {
     pub fn program_outcome(&self) -> Option<String> {
         match &self.raw {
             RawRead::Pair(source) => source.program().and_then(Program::outcome),
-            RawRead::Tcp(_) | RawRead::Unix(_) => None,
+            RawRead::Tcp(_) | RawRead::Unix(_) | RawRead::Layered(_) => None,
         }
     }
 
@@ -187,6 +192,9 @@ impl ReadHalf {
             }
             (RawRead::Pair(source), RawWrite::Pair(sink)) => {
                 Raw::Pair(Box::new(Pair { source, sink }))
+            }
+            (RawRead::Layered(read), RawWrite::Layered(write)) => {
+                Raw::Layered(layered::unite(read, write).expect("one connection has one number"))
             }
             _ => unreachable!("one connection has one number and one kind"),
         };
@@ -229,6 +237,7 @@ impl WriteHalf {
             (RawWrite::Tcp(half), _) => Pin::new(half).poll_write_vectored(cx, slices),
             (RawWrite::Unix(half), _) => Pin::new(half).poll_write_vectored(cx, slices),
             (RawWrite::Pair(sink), _) => sink.poll_write(cx, first_filled(slices)),
+            (RawWrite::Layered(half), _) => half.poll_write(cx, slices),
         })
     }
 
@@ -244,7 +253,7 @@ impl WriteHalf {
         let socket = match &self.raw {
             RawWrite::Tcp(half) => Pollable::Tcp(half.as_ref()),
             RawWrite::Unix(half) => Pollable::Unix(half.as_ref()),
-            RawWrite::Pair(_) => return None,
+            RawWrite::Pair(_) | RawWrite::Layered(_) => return None,
         };
         Some(self.tally.write(&[], offered, || {
             socket.poll_io(cx, Interest::WRITABLE, &mut call)
@@ -255,6 +264,7 @@ impl WriteHalf {
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.raw {
             RawWrite::Pair(sink) => sink.poll_flush(cx),
+            RawWrite::Layered(half) => half.poll_flush(cx),
             RawWrite::Tcp(_) | RawWrite::Unix(_) => Poll::Ready(Ok(())),
         }
     }
@@ -265,6 +275,7 @@ impl WriteHalf {
             RawWrite::Tcp(half) => Pin::new(half).poll_shutdown(cx),
             RawWrite::Unix(half) => Pin::new(half).poll_shutdown(cx),
             RawWrite::Pair(sink) => sink.poll_shutdown(cx),
+            RawWrite::Layered(half) => half.poll_shutdown(cx),
         };
         self.tally.shutdown(result)
     }
@@ -279,6 +290,7 @@ impl WriteHalf {
             }
             RawWrite::Unix(half) => half.forget(),
             RawWrite::Pair(_) => {}
+            RawWrite::Layered(half) => half.abort(),
         }
     }
 }

@@ -20,6 +20,7 @@ mod fd;
 mod framed;
 mod half;
 mod holder;
+mod layered;
 mod link;
 mod listen;
 mod message;
@@ -28,6 +29,7 @@ pub mod options;
 mod pair;
 mod readiness;
 mod resolve;
+mod secure;
 mod seqpacket;
 mod sockopt;
 mod stdio;
@@ -43,7 +45,7 @@ pub use context::{Net, PROXY_PASSWORD, Secret};
 pub use describe::{ReportLine, SocketReport, describe, describe_asked};
 pub use endpoint::{
     CommandLine, Endpoint, EndpointError, Host, HostName, HostPort, Interface, Place, PortRange,
-    RawPlace, RawProtocol, Scheme, UnixKind, UnixName,
+    RawPlace, RawProtocol, Scheme, UnixKind, UnixName, WsPath,
 };
 pub use errno::{Errno, errno_name};
 pub use error::{KeyChange, NetError, Operation};
@@ -54,9 +56,10 @@ pub use holder::Holder;
 pub use link::{Link, Listener};
 pub use listen::{StreamListener, listen, listen_inherited};
 pub use message::{MessageLink, MessageReceiver, MessageSender, Received};
-pub use name::{Name, Peer};
+pub use name::{Name, Peer, WsName};
 pub use options::{Moment, OptionError, OptionKey, Settings};
 pub use resolve::{Families, Resolve, ResolveError, Resolving, StaticResolver, SystemResolver};
+pub use secure::{HANDSHAKE_TIMEOUT, Handshake, HandshakeError, SecureListener};
 pub use seqpacket::SeqpacketListener;
 pub use stream::ByteLink;
 pub use trust::{

@@ -9,6 +9,7 @@ use crate::datagram;
 use crate::listen::StreamListener;
 use crate::message::MessageLink;
 use crate::name::{Name, Peer};
+use crate::secure::SecureListener;
 use crate::seqpacket::SeqpacketListener;
 use crate::stream::ByteLink;
 
@@ -30,6 +31,8 @@ pub enum Listener {
     Stream(StreamListener),
     /// Accepts links of sequenced packets.
     Seqpacket(SeqpacketListener),
+    /// Accepts connections that become links by a handshake: TLS, QUIC, WebSocket.
+    Secure(SecureListener),
     /// Takes the datagrams of every peer.
     Datagram(datagram::Socket),
     /// Has its one peer already: stdio, a program, a connected socket.
@@ -85,6 +88,7 @@ impl Listener {
         match self {
             Self::Stream(listener) => Ok(listener.local().clone()),
             Self::Seqpacket(listener) => Ok(listener.local().clone()),
+            Self::Secure(listener) => Ok(listener.local().clone()),
             Self::Datagram(socket) => Ok(socket.local().clone()),
             Self::Ready(link) => Ok(link.local()),
         }

@@ -6,8 +6,9 @@ use std::os::fd::{AsFd, RawFd};
 
 use rustix::net::{SocketAddrAny, SocketAddrUnix};
 
-use crate::endpoint::{CommandLine, HostPort, RawPlace, RawProtocol, UnixKind, UnixName};
+use crate::endpoint::{CommandLine, HostPort, RawPlace, RawProtocol, UnixKind, UnixName, WsPath};
 use crate::sockopt::SockOpt;
+use crate::trust::Fingerprint;
 
 const PEERCRED: SockOpt = SockOpt::new(libc::SOL_SOCKET, libc::SO_PEERCRED);
 /// What the kernel reports as the peer's uid while there is no peer.
@@ -19,6 +20,13 @@ const NOBODY_YET: libc::uid_t = libc::uid_t::MAX;
 pub enum Name {
     /// A TCP address.
     Tcp(SocketAddr),
+    /// A TCP address that speaks TLS.
+    Tls(SocketAddr),
+    /// A UDP address that speaks QUIC.
+    Quic(SocketAddr),
+    /// A TCP address that speaks WebSocket. In a box, because a connection holds its peer's name and
+    /// nearly none is this one.
+    Ws(Box<WsName>),
     /// A UDP address.
     Udp(SocketAddr),
     /// A Unix socket, which may have no name.
@@ -43,7 +51,18 @@ pub enum Name {
     Fd(RawFd),
 }
 
-/// Who is at the other end: its name, and for Unix sockets its process.
+/// One end of a WebSocket.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct WsName {
+    /// Over TLS: `wss`.
+    pub secure: bool,
+    /// The TCP address.
+    pub address: SocketAddr,
+    /// What was asked for there; `/` where the name is a client's.
+    pub path: WsPath,
+}
+
+/// Who is at the other end: its name, for Unix sockets its process, for secure links its key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Peer {
     /// Its name.
@@ -53,12 +72,35 @@ pub struct Peer {
     pub pid: Option<u32>,
     /// The user it ran as at that moment (`SO_PEERCRED`, unix(7)).
     pub uid: Option<u32>,
+    /// The key whose possession the handshake of this very connection has proved; a peer need not
+    /// show one. What the key may do is for the service to look up, each time.
+    pub key: Option<Fingerprint>,
 }
 
 impl Name {
     /// A TCP address; an IPv4 address that came through a dual-stack socket is shown as IPv4.
     pub fn tcp(address: SocketAddr) -> Self {
         Self::Tcp(plain(address))
+    }
+
+    /// A TCP address that speaks TLS, mapped like a bare one.
+    pub fn tls(address: SocketAddr) -> Self {
+        Self::Tls(plain(address))
+    }
+
+    /// A UDP address that speaks QUIC, mapped like a TCP one.
+    pub fn quic(address: SocketAddr) -> Self {
+        Self::Quic(plain(address))
+    }
+
+    /// An end of a WebSocket, mapped like a TCP one.
+    pub fn ws(secure: bool, address: SocketAddr, path: WsPath) -> Self {
+        let address = plain(address);
+        Self::Ws(Box::new(WsName {
+            secure,
+            address,
+            path,
+        }))
     }
 
     /// A UDP address, mapped like a TCP one.
@@ -86,7 +128,12 @@ impl Name {
     /// The internet address, where there is one.
     pub fn socket_addr(&self) -> Option<SocketAddr> {
         match self {
-            Self::Tcp(address) | Self::Udp(address) | Self::Ip { address, .. } => Some(*address),
+            Self::Tcp(address)
+            | Self::Tls(address)
+            | Self::Quic(address)
+            | Self::Udp(address)
+            | Self::Ip { address, .. } => Some(*address),
+            Self::Ws(name) => Some(name.address),
             _ => None,
         }
     }
@@ -105,6 +152,17 @@ impl fmt::Display for Name {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => write!(out, "tcp://{}", HostPort::from(*address)),
+            Self::Tls(address) => write!(out, "tls://{}", HostPort::from(*address)),
+            Self::Quic(address) => write!(out, "quic://{}", HostPort::from(*address)),
+            Self::Ws(name) => {
+                let WsName {
+                    secure,
+                    address,
+                    path,
+                } = &**name;
+                let scheme = if *secure { "wss" } else { "ws" };
+                write!(out, "{scheme}://{}{path}", HostPort::from(*address))
+            }
             Self::Udp(address) => write!(out, "udp://{}", HostPort::from(*address)),
             Self::Unix {
                 kind,
@@ -142,7 +200,14 @@ impl Peer {
             uid: found
                 .map(|ucred| ucred.uid)
                 .filter(|uid| *uid != NOBODY_YET),
+            key: None,
         }
+    }
+
+    /// The same with the key that it has proved to hold.
+    #[must_use]
+    pub(crate) fn with_key(self, key: Option<Fingerprint>) -> Self {
+        Self { key, ..self }
     }
 }
 
@@ -152,6 +217,7 @@ impl From<Name> for Peer {
             name,
             pid: None,
             uid: None,
+            key: None,
         }
     }
 }
@@ -163,7 +229,10 @@ impl fmt::Display for Peer {
             (Some(pid), Some(uid)) => write!(out, " (pid {pid}, uid {uid})"),
             (None, Some(uid)) => write!(out, " (uid {uid})"),
             (Some(pid), None) => write!(out, " (pid {pid})"),
-            (None, None) => Ok(()),
+            (None, None) => match &self.key {
+                Some(key) => write!(out, " ({key})"),
+                None => Ok(()),
+            },
         }
     }
 }

@@ -15,15 +15,17 @@ use tokio::net::{TcpStream, UnixStream};
 use crate::endpoint::UnixKind;
 use crate::exec::Program;
 use crate::half::{RawRead, RawWrite, ReadHalf, WriteHalf};
+use crate::layered::{self, Layered};
 use crate::name::{Name, Peer};
 use crate::pair::Pair;
 use crate::tally::Tally;
 
-/// A stream of ordered bytes over whatever carries one: TCP, a Unix stream socket, our own standard
-/// input and output, a program, an inherited descriptor.
+/// A stream of ordered bytes over whatever carries one: TCP, TLS, QUIC, a Unix stream socket, our own
+/// standard input and output, a program, an inherited descriptor.
 ///
-/// It counts what passes and tells the recorder, holds no buffer, and adds no system call to what
-/// reading and writing need. A read that returns 0 bytes means that the peer has sent its last one.
+/// It counts what passes and tells the recorder, and adds no system call to what reading and writing
+/// need. Over a bare socket it holds no buffer; where [`ByteLink::is_layered`], what was written may
+/// wait in it for a flush. A read that returns 0 bytes means that the peer has sent its last one.
 /// Dropping it closes the connection.
 #[derive(Debug)]
 pub struct ByteLink {
@@ -39,6 +41,8 @@ pub(crate) enum Raw {
     Tcp(TcpStream),
     Unix(UnixStream),
     Pair(Box<Pair>),
+    /// A protocol of its own over a socket.
+    Layered(Box<dyn Layered>),
 }
 
 /// Bytes that were read before the link was handed over (behind a proxy's answer), and how many of
@@ -92,11 +96,13 @@ impl ByteLink {
         &self.peer
     }
 
-    /// The other end and, of a Unix socket, its process and user: asks the kernel for them.
+    /// The other end and, of a Unix socket, its process and user, for which the kernel is asked; of a
+    /// secure link the key that it has proved to hold.
     pub fn peer(&self) -> Peer {
         match &self.raw {
             Raw::Unix(stream) => Peer::with_credentials(self.peer.clone(), stream),
             Raw::Tcp(_) | Raw::Pair(_) => Peer::from(self.peer.clone()),
+            Raw::Layered(layer) => Peer::from(self.peer.clone()).with_key(layer.key()),
         }
     }
 
@@ -107,6 +113,7 @@ impl ByteLink {
             Raw::Tcp(stream) => stream.local_addr().map(Name::tcp),
             Raw::Unix(stream) => Ok(unix_name(getsockname(stream).ok().as_ref())),
             Raw::Pair(_) => Ok(self.peer.clone()),
+            Raw::Layered(layer) => Ok(layer.local()),
         };
         found.unwrap_or_else(|_| self.peer.clone())
     }
@@ -114,6 +121,13 @@ impl ByteLink {
     /// The number of this connection in every event.
     pub fn conn(&self) -> ConnId {
         self.tally.conn
+    }
+
+    /// Whether a protocol of its own lies between this link and the socket. Such a link has to be
+    /// flushed, and shut down before it is dropped: an end without that looks cut off to the peer.
+    #[inline]
+    pub fn is_layered(&self) -> bool {
+        matches!(self.raw, Raw::Layered(_))
     }
 
     /// Bytes read so far.
@@ -139,7 +153,7 @@ impl ByteLink {
     fn program(&self) -> Option<&Program> {
         match &self.raw {
             Raw::Pair(pair) => pair.source.program(),
-            Raw::Tcp(_) | Raw::Unix(_) => None,
+            Raw::Tcp(_) | Raw::Unix(_) | Raw::Layered(_) => None,
         }
     }
 
@@ -169,6 +183,7 @@ impl ByteLink {
                 Raw::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
                 Raw::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
                 Raw::Pair(pair) => pair.source.poll_read(cx, buf),
+                Raw::Layered(layer) => Pin::new(&mut **layer).poll_read(cx, buf),
             }
         })
     }
@@ -181,6 +196,7 @@ impl ByteLink {
             Raw::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             Raw::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
             Raw::Pair(pair) => pair.sink.poll_write(cx, bytes),
+            Raw::Layered(layer) => Pin::new(&mut **layer).poll_write(cx, bytes),
         })
     }
 
@@ -196,6 +212,7 @@ impl ByteLink {
             Raw::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             Raw::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             Raw::Pair(pair) => pair.sink.poll_write(cx, first_filled(slices)),
+            Raw::Layered(layer) => Pin::new(&mut **layer).poll_write_vectored(cx, slices),
         })
     }
 
@@ -203,6 +220,7 @@ impl ByteLink {
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.raw {
             Raw::Pair(pair) => pair.sink.poll_flush(cx),
+            Raw::Layered(layer) => Pin::new(&mut **layer).poll_flush(cx),
             Raw::Tcp(_) | Raw::Unix(_) => Poll::Ready(Ok(())),
         }
     }
@@ -213,6 +231,7 @@ impl ByteLink {
             Raw::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Raw::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
             Raw::Pair(pair) => pair.sink.poll_shutdown(cx),
+            Raw::Layered(layer) => Pin::new(&mut **layer).poll_shutdown(cx),
         };
         self.tally.shutdown(result)
     }
@@ -221,13 +240,14 @@ impl ByteLink {
     /// (`SO_LINGER` with 0 seconds, socket(7)). Of a program it makes a kill; a Unix socket has no
     /// reset, there it does nothing.
     pub fn set_reset_on_drop(&mut self, reset: bool) -> io::Result<()> {
-        match &self.raw {
-            Raw::Tcp(stream) => SockRef::from(stream).set_linger(reset.then_some(Duration::ZERO)),
+        match &mut self.raw {
+            Raw::Tcp(stream) => SockRef::from(&*stream).set_linger(reset.then_some(Duration::ZERO)),
             Raw::Unix(_) => Ok(()),
             Raw::Pair(pair) => {
                 pair.source.kill_on_drop(reset);
                 Ok(())
             }
+            Raw::Layered(layer) => layer.set_reset_on_drop(reset),
         }
     }
 
@@ -249,6 +269,10 @@ impl ByteLink {
                 (RawRead::Unix(read), RawWrite::Unix(write))
             }
             Raw::Pair(pair) => (RawRead::Pair(pair.source), RawWrite::Pair(pair.sink)),
+            Raw::Layered(layer) => {
+                let (read, write) = layered::split(layer);
+                (RawRead::Layered(read), RawWrite::Layered(write))
+            }
         };
         (
             ReadHalf {
@@ -278,12 +302,14 @@ pub(crate) fn first_filled<'a>(slices: &'a [IoSlice<'_>]) -> &'a [u8] {
 }
 
 impl AsFd for ByteLink {
-    /// The descriptor that is read; of a stream socket also the one that is written.
+    /// The descriptor that is read; of a stream socket also the one that is written, of a layer the
+    /// socket below.
     fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.raw {
             Raw::Tcp(stream) => stream.as_fd(),
             Raw::Unix(stream) => stream.as_fd(),
             Raw::Pair(pair) => pair.source.as_fd(),
+            Raw::Layered(layer) => layer.as_fd(),
         }
     }
 }

@@ -94,7 +94,14 @@ impl SocketKind {
             Scheme::Unix => unix(UnixKind::Stream),
             Scheme::UnixDgram => unix(UnixKind::Datagram),
             Scheme::UnixSeqpacket => unix(UnixKind::Seqpacket),
-            Scheme::Stdio | Scheme::Exec | Scheme::Fd => None,
+            // What runs over a socket is not the socket's to know.
+            Scheme::Tls
+            | Scheme::Quic
+            | Scheme::Ws
+            | Scheme::Wss
+            | Scheme::Stdio
+            | Scheme::Exec
+            | Scheme::Fd => None,
         }
     }
 }

@@ -173,8 +173,8 @@ pub enum EndpointError {
     Option(#[from] OptionError),
 }
 
-const ALLOWED: &str = "allowed are HOST:PORT, :PORT, tcp://HOST:PORT, udp://HOST:PORT, unix:/PATH, \
-     unix-dgram:/PATH, unix-seqpacket:/PATH, ip://HOST?proto=N, exec:COMMAND, fd:N and stdio: (or -)";
+const ALLOWED: &str = "allowed are HOST:PORT, :PORT, tcp://HOST:PORT, tls://HOST:PORT, \
+     quic://HOST:PORT, ws://HOST:PORT/PATH, wss://HOST:PORT/PATH, udp://HOST:PORT, unix:/PATH, unix-dgram:/PATH, unix-seqpacket:/PATH, ip://HOST?proto=N, exec:COMMAND, fd:N and stdio: (or -)";
 
 fn range_hint(port: &str) -> &'static str {
     let is_range = port

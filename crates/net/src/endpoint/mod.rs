@@ -13,6 +13,7 @@ mod raw;
 #[cfg(test)]
 mod tests;
 mod unix;
+mod websocket;
 
 use std::fmt;
 use std::os::fd::RawFd;
@@ -27,6 +28,7 @@ pub(crate) use percent::{decode_text, encode as percent_encode};
 pub use port::PortRange;
 pub use raw::{RawPlace, RawProtocol};
 pub use unix::{UnixKind, UnixName};
+pub use websocket::WsPath;
 
 use crate::options::Settings;
 
@@ -44,6 +46,19 @@ pub struct Endpoint {
 pub enum Place {
     /// `tcp://HOST:PORT`, or short `HOST:PORT`.
     Tcp(HostPort),
+    /// `tls://HOST:PORT`: TLS over TCP.
+    Tls(HostPort),
+    /// `quic://HOST:PORT`.
+    Quic(HostPort),
+    /// `ws://HOST:PORT/PATH`, `wss://HOST:PORT/PATH`.
+    Ws {
+        /// Over TLS: `wss`.
+        secure: bool,
+        /// Host and port.
+        at: HostPort,
+        /// What is asked for there.
+        path: WsPath,
+    },
     /// `udp://HOST:PORT`.
     Udp(HostPort),
     /// `unix:/PATH`, `unix-dgram:/PATH`, `unix-seqpacket:/PATH`, each also with `@NAME`.
@@ -69,6 +84,14 @@ pub enum Place {
 pub enum Scheme {
     /// `tcp://`
     Tcp,
+    /// `tls://`
+    Tls,
+    /// `quic://`
+    Quic,
+    /// `ws://`
+    Ws,
+    /// `wss://`
+    Wss,
     /// `udp://`
     Udp,
     /// `unix:`
@@ -89,8 +112,12 @@ pub enum Scheme {
 
 impl Scheme {
     /// All of them, in the order in which the documents list them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::Tcp,
+        Self::Tls,
+        Self::Quic,
+        Self::Ws,
+        Self::Wss,
         Self::Udp,
         Self::Unix,
         Self::UnixDgram,
@@ -105,6 +132,10 @@ impl Scheme {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Quic => "quic",
+            Self::Ws => "ws",
+            Self::Wss => "wss",
             Self::Udp => "udp",
             Self::Unix => "unix",
             Self::UnixDgram => "unix-dgram",
@@ -116,12 +147,23 @@ impl Scheme {
         }
     }
 
-    /// Whether what crosses it is messages already, so that no framing applies.
+    /// Whether what crosses it is messages already. No framing applies to them; only a WebSocket's
+    /// may be taken as bytes laid end to end, which is what a framing written for it means.
     pub const fn is_messages(self) -> bool {
         matches!(
             self,
-            Self::Udp | Self::UnixDgram | Self::UnixSeqpacket | Self::Ip
+            Self::Udp | Self::UnixDgram | Self::UnixSeqpacket | Self::Ip | Self::Ws | Self::Wss
         )
+    }
+
+    /// Whether a TCP connection carries it.
+    pub const fn is_over_tcp(self) -> bool {
+        matches!(self, Self::Tcp | Self::Tls | Self::Ws | Self::Wss)
+    }
+
+    /// Whether the handshake may prove the keys of both ends.
+    pub const fn is_secure(self) -> bool {
+        matches!(self, Self::Tls | Self::Quic | Self::Wss)
     }
 
     fn from_name(name: &str) -> Option<Self> {
@@ -132,15 +174,31 @@ impl Scheme {
 
     /// Whether a host follows, after two slashes.
     const fn has_host(self) -> bool {
-        matches!(self, Self::Tcp | Self::Udp | Self::Ip)
+        self.is_over_tcp() || matches!(self, Self::Quic | Self::Udp | Self::Ip)
     }
 }
 
 impl Place {
+    /// Host and port, where there are both.
+    pub const fn host_port(&self) -> Option<&HostPort> {
+        match self {
+            Self::Tcp(at)
+            | Self::Tls(at)
+            | Self::Quic(at)
+            | Self::Ws { at, .. }
+            | Self::Udp(at) => Some(at),
+            _ => None,
+        }
+    }
+
     /// The scheme it is written with.
     pub const fn scheme(&self) -> Scheme {
         match self {
             Self::Tcp(_) => Scheme::Tcp,
+            Self::Tls(_) => Scheme::Tls,
+            Self::Quic(_) => Scheme::Quic,
+            Self::Ws { secure: false, .. } => Scheme::Ws,
+            Self::Ws { secure: true, .. } => Scheme::Wss,
             Self::Udp(_) => Scheme::Udp,
             Self::Unix {
                 kind: UnixKind::Stream,
@@ -193,12 +251,20 @@ impl FromStr for Endpoint {
                 settings,
             });
         }
-        let (rest, query) = match rest.split_once('?') {
+        // A question mark is HTTP's own.
+        let mark = match scheme {
+            Scheme::Ws | Scheme::Wss => '#',
+            _ => '?',
+        };
+        let (rest, query) = match rest.split_once(mark) {
             Some((rest, query)) => (rest, Some(query)),
             None => (rest, None),
         };
         let place = match scheme {
             Scheme::Tcp => Place::Tcp(rest.parse()?),
+            Scheme::Tls => Place::Tls(rest.parse()?),
+            Scheme::Quic => Place::Quic(rest.parse()?),
+            Scheme::Ws | Scheme::Wss => websocket::read(scheme, rest)?,
             Scheme::Udp => Place::Udp(rest.parse()?),
             Scheme::Unix => unix(UnixKind::Stream, rest)?,
             Scheme::UnixDgram => unix(UnixKind::Datagram, rest)?,
@@ -270,6 +336,9 @@ impl fmt::Display for Place {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(place) => write!(out, "tcp://{place}"),
+            Self::Tls(place) => write!(out, "tls://{place}"),
+            Self::Quic(place) => write!(out, "quic://{place}"),
+            Self::Ws { at, path, .. } => write!(out, "{}://{at}{path}", self.scheme().name()),
             Self::Udp(place) => write!(out, "udp://{place}"),
             Self::Unix { kind, name } => write!(out, "{}:{name}", kind.scheme()),
             Self::Ip(place) => place.fmt(out),
@@ -284,10 +353,10 @@ impl fmt::Display for Endpoint {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.place.fmt(out)?;
         // A raw place ends with `?proto=` already.
-        let mark = if matches!(self.place, Place::Ip(_)) {
-            '&'
-        } else {
-            '?'
+        let mark = match self.place {
+            Place::Ip(_) => '&',
+            Place::Ws { .. } => '#',
+            _ => '?',
         };
         self.settings.write_query(out, mark)
     }

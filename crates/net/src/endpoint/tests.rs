@@ -153,8 +153,8 @@ fn what_needs_a_shell_is_refused() {
 fn refusals_say_what_to_write() {
     refused("", "the endpoint is empty; allowed are HOST:PORT");
     refused(
-        "tls://host:1",
-        "unknown scheme `tls`; allowed are HOST:PORT, :PORT, tcp://",
+        "ssl://host:1",
+        "unknown scheme `ssl`; allowed are HOST:PORT, :PORT, tcp://",
     );
     refused("http://host:1/", "unknown scheme `http`");
     refused("tcp:host:80", "write tcp://HOST:PORT");
@@ -202,6 +202,24 @@ fn refusals_say_what_to_write() {
     );
     refused("ip://127.0.0.1:80?proto=1", "a raw socket has no port");
     refused("host:80\n", "`80\\n` is no port");
+}
+
+#[test]
+fn websockets_have_a_path_and_options_behind_a_hash() {
+    check("ws://host:80", "ws://host:80");
+    check("ws://host:80/", "ws://host:80");
+    check(
+        "WSS://[::1]:443/a/b?c=d&e#nodelay=0&frame=line",
+        "wss://[::1]:443/a/b?c=d&e#nodelay=0&frame=line",
+    );
+    check("ws://host:80?x", "ws://host:80/?x");
+    check("ws://host:80/聊 天", "ws://host:80/%E8%81%8A%20%E5%A4%A9");
+    check("ws://:80#cork", "ws://:80#cork");
+    refused("ws://host/chat", "write ws://host:PORT/chat");
+    refused("ws://host:80/#frame=x", "frame");
+    refused("ws:host:80", "write ws://HOST:PORT");
+    refused("tls:host:80", "write tls://HOST:PORT");
+    refused("tls://host:80/x", "may follow the port, not `/x`");
 }
 
 #[test]
@@ -332,7 +350,14 @@ fn places() -> impl Strategy<Value = Place> {
         prop::collection::vec("[^\0]{0,8}", 1..4).prop_filter_map("a program", CommandLine::new);
     prop_oneof![
         at.clone().prop_map(Place::Tcp),
-        at.prop_map(Place::Udp),
+        at.clone().prop_map(Place::Udp),
+        at.clone().prop_map(Place::Tls),
+        at.clone().prop_map(Place::Quic),
+        (any::<bool>(), at, "/[!-~&&[^#]]{0,12}").prop_map(|(secure, at, path)| Place::Ws {
+            secure,
+            at,
+            path: WsPath::read(&path),
+        }),
         (kind, prop_oneof![path, abstract_name])
             .prop_map(|(kind, name)| Place::Unix { kind, name }),
         (host, any::<u8>()).prop_map(|(host, n)| Place::Ip(RawPlace {
@@ -364,7 +389,7 @@ proptest! {
 
     #[test]
     fn nearly_endpoints_neither(
-        text in "(tcp://|udp://|unix:|unix-dgram:|ip://|exec:|fd:|-|)?(h|\\[::1\\]|\\*|/x|@|cat 'a)?(:?[0-9]{0,5})(\\?([a-z-]{1,9}|nodelay|sndbuf|timeout|bind|via|mcast-join|proto)(=\\PC{0,9})?)?"
+        text in "(tcp://|udp://|tls://|quic://|wss?://|unix:|unix-dgram:|ip://|exec:|fd:|-|)?(h|\\[::1\\]|\\*|/x|@|cat 'a)?(:?[0-9]{0,5})(\\?([a-z-]{1,9}|nodelay|sndbuf|timeout|bind|via|mcast-join|proto)(=\\PC{0,9})?)?"
     ) {
         if let Ok(endpoint) = text.parse::<Endpoint>() {
             prop_assert_eq!(endpoint.to_string().parse(), Ok(endpoint));

@@ -58,8 +58,9 @@ impl Holder {
     /// socket that is bound and neither listens nor is connected is in none of its tables.
     pub fn find(name: &Name) -> Option<Self> {
         match name {
-            Name::Tcp(address) => inet(*address, ["tcp", "tcp6"]),
-            Name::Udp(address) => inet(*address, ["udp", "udp6"]),
+            Name::Tcp(address) | Name::Tls(address) => inet(*address, ["tcp", "tcp6"]),
+            Name::Ws(name) => inet(name.address, ["tcp", "tcp6"]),
+            Name::Udp(address) | Name::Quic(address) => inet(*address, ["udp", "udp6"]),
             Name::Unix {
                 name: Some(name), ..
             } => unix(name),

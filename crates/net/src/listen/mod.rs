@@ -38,6 +38,7 @@ pub async fn listen(net: &Net, endpoint: &Endpoint) -> Result<Vec<Listener>, Net
             let listeners = tcp::listen(net, endpoint, at).await?;
             Ok(listeners.into_iter().map(Listener::Stream).collect())
         }
+        Place::Tls(_) | Place::Quic(_) | Place::Ws { .. } => Err(unspoken(endpoint)),
         Place::Unix {
             kind: UnixKind::Stream,
             name,
@@ -76,6 +77,12 @@ pub fn listen_inherited(net: &Net) -> Result<Vec<Listener>, NetError> {
     all.into_iter()
         .map(|handed| fd::adopt_handed(net, handed))
         .collect()
+}
+
+/// The grammar knows the place, and nothing speaks its protocol yet.
+pub(crate) fn unspoken(endpoint: &Endpoint) -> NetError {
+    let scheme = endpoint.place.scheme().name();
+    NetError::unfit(endpoint, format!("{scheme} is not spoken here yet"))
 }
 
 /// Sets the options that are due.

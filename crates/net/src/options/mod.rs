@@ -7,6 +7,7 @@ mod apply;
 mod duration;
 mod error;
 mod registry;
+mod secure;
 mod settings;
 mod table;
 #[cfg(test)]
@@ -18,6 +19,7 @@ pub use apply::ReadBack;
 pub use duration::{parse_duration, show_duration};
 pub use error::OptionError;
 pub use registry::{Moment, Moments, OptionKey, Schemes, Spec};
+pub use secure::Authorities;
 pub use settings::{Setting, Settings};
 pub use table::OPTIONS;
 pub use value::{Kind, Value};

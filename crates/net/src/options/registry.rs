@@ -21,7 +21,7 @@ keys! {
     Backlog ReuseAddr ReusePort NoDelay QuickAck Cork MaxSeg SndBuf RcvBuf KeepAlive KeepIdle
     KeepIntvl KeepCnt UserTimeout Linger Ttl Tos Priority Mark Bind Interface Broadcast McastJoin
     McastTtl McastLoop McastIf V6Only Mptcp FastOpen DeferAccept Congestion HdrIncl PassCred
-    Frame ConnectTimeout Timeout Via
+    Cert Key Ca Pin Sni Alpn Origin Frame ConnectTimeout Timeout Via
 }
 
 impl OptionKey {
@@ -42,12 +42,12 @@ impl OptionKey {
             Self::ReuseAddr => moment == Moment::Listen,
             _ => false,
         };
-        (is_on && scheme == Scheme::Tcp).then_some(Value::Flag(true))
+        (is_on && scheme.is_over_tcp()).then_some(Value::Flag(true))
     }
 
     /// Whether it may be written more than once.
     pub(super) fn is_repeatable(self) -> bool {
-        matches!(self, Self::McastJoin | Self::Via)
+        matches!(self, Self::McastJoin | Self::Origin | Self::Via)
     }
 }
 
@@ -117,14 +117,25 @@ impl Moments {
 pub struct Schemes(u16);
 
 impl Schemes {
-    pub(super) const TCP: Self = Self::of(Scheme::Tcp);
+    /// What a TCP connection carries.
+    pub(super) const TCP: Self = Self::of(Scheme::Tcp)
+        .and(Self::of(Scheme::Tls))
+        .and(Self::WEBSOCKET);
+    pub(super) const QUIC: Self = Self::of(Scheme::Quic);
+    pub(super) const WEBSOCKET: Self = Self::of(Scheme::Ws).and(Self::of(Scheme::Wss));
+    /// What proves the keys of both ends.
+    pub(super) const SECURE: Self = Self::of(Scheme::Tls)
+        .and(Self::QUIC)
+        .and(Self::of(Scheme::Wss));
     pub(super) const UDP: Self = Self::of(Scheme::Udp);
     pub(super) const FD: Self = Self::of(Scheme::Fd);
     pub(super) const IP: Self = Self::of(Scheme::Ip);
     pub(super) const UNIX_CONNECTED: Self =
         Self::of(Scheme::Unix).and(Self::of(Scheme::UnixSeqpacket));
     pub(super) const UNIX: Self = Self::UNIX_CONNECTED.and(Self::of(Scheme::UnixDgram));
+    /// WebSockets among them: a framing cuts their messages laid end to end.
     pub(super) const BYTES: Self = Self::TCP
+        .and(Self::QUIC)
         .and(Self::of(Scheme::Unix))
         .and(Self::of(Scheme::Stdio))
         .and(Self::of(Scheme::Exec))

@@ -1,6 +1,7 @@
 //! The options of one endpoint.
 
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use sockeye_frame::Framing;
@@ -8,9 +9,11 @@ use sockeye_frame::Framing;
 use super::OptionError;
 use super::address::{BindAddress, Group, Proxy};
 use super::registry::{Moment, OptionKey, Spec};
+use super::secure::Authorities;
 use super::table::OPTIONS;
 use super::value::Value;
 use crate::endpoint::{Interface, Scheme, shown};
+use crate::trust::Fingerprint;
 
 /// The options of one endpoint with their values: each at most once but for `mcast-join` and `via`, in
 /// the order of the table. Every value is of its option's kind.
@@ -203,6 +206,56 @@ impl Settings {
     pub fn groups(&self) -> impl Iterator<Item = &Group> {
         self.list.iter().filter_map(|setting| match &setting.value {
             Value::Group(group) => Some(group),
+            _ => None,
+        })
+    }
+
+    /// The file of `cert` or `key`.
+    pub fn file(&self, key: OptionKey) -> Option<&Path> {
+        match self.value(key)? {
+            Value::File(path) => Some(path),
+            _ => None,
+        }
+    }
+
+    /// Whom to trust to vouch for others.
+    pub fn authorities(&self) -> Option<&Authorities> {
+        match self.value(OptionKey::Ca)? {
+            Value::Authorities(from) => Some(from),
+            _ => None,
+        }
+    }
+
+    /// The one key to trust.
+    pub fn pin(&self) -> Option<Fingerprint> {
+        match self.value(OptionKey::Pin)? {
+            Value::Pin(key) => Some(*key),
+            _ => None,
+        }
+    }
+
+    /// The text of `sni`.
+    pub fn text(&self, key: OptionKey) -> Option<&str> {
+        match self.value(key)? {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The protocols to offer, the best first.
+    pub fn protocols(&self) -> impl Iterator<Item = &str> {
+        let all = self.text(OptionKey::Alpn);
+        all.into_iter().flat_map(|all| all.split(','))
+    }
+
+    /// The origins of `origin`.
+    pub fn origins(&self) -> impl Iterator<Item = &str> {
+        let origins = self
+            .list
+            .iter()
+            .filter(|setting| setting.key == OptionKey::Origin);
+        origins.filter_map(|setting| match &setting.value {
+            Value::Text(text) => Some(&**text),
             _ => None,
         })
     }

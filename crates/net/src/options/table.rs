@@ -12,7 +12,8 @@ use crate::sockopt::SockOpt;
 const TCP: Schemes = Schemes::TCP.and(Schemes::FD);
 const IP: Schemes = Schemes::IP.and(Schemes::FD);
 const DATAGRAMS: Schemes = Schemes::UDP.and(IP);
-const INET: Schemes = TCP.and(DATAGRAMS);
+/// A socket of QUIC is one of UDP; what only makes sense for single datagrams does not fit it.
+const INET: Schemes = TCP.and(DATAGRAMS).and(Schemes::QUIC);
 const UNIX: Schemes = Schemes::UNIX.and(Schemes::FD);
 const SOCKETS: Schemes = INET.and(UNIX);
 
@@ -253,7 +254,8 @@ pub static OPTIONS: &[Spec] = &[
             max: 255,
             unit: "",
         },
-        fits: INET,
+        // QUIC says with each datagram how congested its path is, in these very bits (RFC 9000 §13.4).
+        fits: TCP.and(DATAGRAMS),
         when: FRESH,
         access: ip(libc::IP_TOS, libc::IPV6_TCLASS),
         source: "ip(7), ipv6(7), RFC 2474",
@@ -295,6 +297,7 @@ pub static OPTIONS: &[Spec] = &[
         name: "bind",
         kind: Kind::Address,
         fits: Schemes::TCP
+            .and(Schemes::QUIC)
             .and(Schemes::UDP)
             .and(Schemes::IP)
             .and(Schemes::UNIX),
@@ -455,6 +458,83 @@ pub static OPTIONS: &[Spec] = &[
         doc_zh: "随消息接收发送方的 pid 和 uid",
     },
     Spec {
+        key: Key::Cert,
+        name: "cert",
+        kind: Kind::File,
+        fits: Schemes::SECURE,
+        when: FRESH,
+        access: Access::Elsewhere,
+        source: "RFC 7468",
+        doc: "show the certificates of this PEM file instead of our own, the first of them ours",
+        doc_zh: "出示该 PEM 文件中的证书链（第一张是我方证书），代替自己的身份",
+    },
+    Spec {
+        key: Key::Key,
+        name: "key",
+        kind: Kind::File,
+        fits: Schemes::SECURE,
+        when: FRESH,
+        access: Access::Elsewhere,
+        source: "RFC 7468",
+        doc: "the private key to cert=, a PEM file; without it the key is looked for in cert= itself",
+        doc_zh: "cert= 对应的私钥（PEM 文件）；不写则在 cert= 文件中查找",
+    },
+    Spec {
+        key: Key::Ca,
+        name: "ca",
+        kind: Kind::Authorities,
+        fits: Schemes::SECURE,
+        when: DIAL,
+        access: Access::Elsewhere,
+        source: "RFC 5280, RFC 9525",
+        doc: "trust by certificate authorities, as browsers do: this machine's, or those of a PEM file",
+        doc_zh: "像浏览器那样按证书机构信任：本机的（system）或 PEM 文件中的",
+    },
+    Spec {
+        key: Key::Pin,
+        name: "pin",
+        kind: Kind::Pin,
+        fits: Schemes::SECURE,
+        when: DIAL,
+        access: Access::Elsewhere,
+        source: "docs/endpoints.md",
+        doc: "trust this key and no other, as sockeye key prints it",
+        doc_zh: "只信任该公钥（sockeye key 打印的形式）",
+    },
+    Spec {
+        key: Key::Sni,
+        name: "sni",
+        kind: Kind::ServerName,
+        fits: Schemes::SECURE,
+        when: DIAL,
+        access: Access::Elsewhere,
+        source: "RFC 6066 §3",
+        doc: "ask for this name instead of the endpoint's host, and check the certificate of ca= for it",
+        doc_zh: "握手时请求该域名（代替端点中的主机名），ca= 的证书也按它校验",
+    },
+    Spec {
+        key: Key::Alpn,
+        name: "alpn",
+        kind: Kind::Protocols,
+        fits: Schemes::SECURE,
+        when: FRESH,
+        access: Access::Elsewhere,
+        source: "RFC 7301",
+        doc: "offer these protocols in the handshake, the best first, with commas between them",
+        doc_zh: "握手时提供的应用层协议，首选在前，用逗号分隔",
+    },
+    Spec {
+        key: Key::Origin,
+        name: "origin",
+        kind: Kind::Origin,
+        fits: Schemes::WEBSOCKET,
+        when: FRESH,
+        access: Access::Elsewhere,
+        source: "RFC 6454, RFC 6455 §10.2",
+        doc: "listeners let browsers in from pages of this origin, may be repeated; diallers say they come from it",
+        doc_zh: "监听方允许来自该源（Origin）页面的浏览器，可重复；拨出方声明自己来自该源",
+    },
+    Spec {
         key: Key::Frame,
         name: "frame",
         kind: Kind::Frame,
@@ -469,12 +549,12 @@ pub static OPTIONS: &[Spec] = &[
         key: Key::ConnectTimeout,
         name: "connect-timeout",
         kind: Kind::Wait,
-        fits: Schemes::TCP.and(Schemes::UNIX),
+        fits: Schemes::TCP.and(Schemes::QUIC).and(Schemes::UNIX),
         when: DIAL,
         access: Access::Elsewhere,
         source: "sockeye",
-        doc: "how long connecting may take, all addresses and the proxy together",
-        doc_zh: "建立连接的总时限（包括所有地址和代理）",
+        doc: "how long connecting may take: all addresses, the proxy and the handshake together",
+        doc_zh: "建立连接的总时限（包括所有地址、代理和握手）",
     },
     Spec {
         key: Key::Timeout,

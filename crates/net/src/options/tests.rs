@@ -66,6 +66,17 @@ const SAMPLES: &[(&str, &str)] = &[
     ("tcp", "congestion=reno"),
     ("ip", "hdrincl"),
     ("unix-seqpacket", "passcred"),
+    ("tls", "cert=/etc/ssl/a%26b.pem"),
+    ("quic", "key=me.key"),
+    ("wss", "ca=system"),
+    ("tls", "ca=./system"),
+    (
+        "tls",
+        "pin=SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU",
+    ),
+    ("tls", "sni=example.org"),
+    ("tls", "alpn=h2,http/1.1"),
+    ("ws", "origin=https://example.org&origin=null"),
     ("exec", "frame=u32be"),
     ("tcp", "connect-timeout=250ms"),
     ("stdio", "timeout=5s"),
@@ -131,11 +142,11 @@ fn refusals_say_what_is_allowed() {
     );
     refused(
         "udp://h:1?nodelay",
-        "option `nodelay` does not fit udp; it is for tcp, fd",
+        "option `nodelay` does not fit udp; it is for tcp, tls, ws, wss, fd",
     );
     refused(
         "udp://h:1?frame=line",
-        "option `frame` does not fit udp; it is for tcp, unix, stdio",
+        "option `frame` does not fit udp; it is for tcp, tls, quic, ws, wss, unix, stdio",
     );
     refused("fd:3?bind=:1", "option `bind` does not fit fd");
     refused(

@@ -1,16 +1,19 @@
 //! Values of options: their types, as text and in memory.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sockeye_frame::{ByteSize, Framing, SpecError};
 
 use super::address::{BindAddress, Group, Proxy, group};
 use super::duration::{parse_duration, show_duration};
+use super::secure::{self, Authorities};
 use crate::endpoint::{
     EndpointError, Host, HostPort, Interface, Scheme, UnixKind, UnixName, decode_text,
     percent_encode,
 };
+use crate::trust::Fingerprint;
 
 /// What type of value an option takes, and which values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +60,18 @@ pub enum Kind {
     Frame,
     /// A proxy.
     Proxy,
+    /// A file.
+    File,
+    /// Whom to trust to vouch for others.
+    Authorities,
+    /// A public key.
+    Pin,
+    /// The name of a server.
+    ServerName,
+    /// Names of protocols, with commas between them.
+    Protocols,
+    /// Where a page comes from.
+    Origin,
 }
 
 /// The value of an option.
@@ -83,6 +98,14 @@ pub enum Value {
     Frame(Framing),
     /// A proxy.
     Proxy(Proxy),
+    /// A file.
+    File(PathBuf),
+    /// Whom to trust to vouch for others.
+    Authorities(Authorities),
+    /// A public key.
+    Pin(Fingerprint),
+    /// A name of a server, of protocols, of an origin.
+    Text(Box<str>),
 }
 
 impl Kind {
@@ -144,6 +167,15 @@ impl Kind {
             Self::Proxy => Some(Value::Proxy(
                 text.parse().map_err(|error| self.because(&error))?,
             )),
+            Self::File => (!text.is_empty()).then(|| Value::File(text.into())),
+            Self::Authorities => secure::authorities(text).map(Value::Authorities),
+            Self::Pin => text.parse().ok().map(Value::Pin),
+            Self::ServerName => {
+                let name = text.parse().map_err(|error| self.because(&error))?;
+                matches!(name, Host::Name(_)).then(|| Value::Text(text.into()))
+            }
+            Self::Protocols => secure::protocols(text).map(Value::Text),
+            Self::Origin => secure::origin(text).map(Value::Text),
         })
     }
 
@@ -182,6 +214,12 @@ impl Kind {
             Self::Group => "a multicast address, also with @INTERFACE".into(),
             Self::Frame => "a framing such as line or u32be".into(),
             Self::Proxy => "socks5://HOST:PORT or http://HOST:PORT, also with USER@".into(),
+            Self::File => "the name of a file".into(),
+            Self::Authorities => "system or a PEM file".into(),
+            Self::Pin => "a key as SHA256: and 43 letters of base64".into(),
+            Self::ServerName => "a host name".into(),
+            Self::Protocols => "protocol names such as h2,http/1.1".into(),
+            Self::Origin => "an origin such as https://example.org, or null".into(),
         }
     }
 }
@@ -224,12 +262,15 @@ impl fmt::Display for Value {
             Self::Number(number) => number.fmt(out),
             Self::Size(bytes) => ByteSize(u64::from(*bytes)).fmt(out),
             Self::Duration(duration) => out.write_str(&show_duration(*duration)),
-            Self::Word(text) => out.write_str(text),
+            Self::Word(text) | Self::Text(text) => out.write_str(text),
             Self::Frame(framing) => framing.fmt(out),
             Self::Interface(interface) => interface.fmt(out),
             Self::Address(address) => address.fmt(out),
             Self::Group(group) => group.fmt(out),
             Self::Proxy(proxy) => proxy.fmt(out),
+            Self::File(path) => path.display().fmt(out),
+            Self::Authorities(from) => from.fmt(out),
+            Self::Pin(key) => key.fmt(out),
         }
     }
 }

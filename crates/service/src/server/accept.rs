@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sockeye_frame::Framing;
-use sockeye_net::{Link, SeqpacketListener, StreamListener};
-use sockeye_trace::Kind;
+use sockeye_net::{Handshake, Link, SecureListener, SeqpacketListener, StreamListener};
+use sockeye_trace::{Closing, Kind};
 
-use super::census::Place;
+use super::census::{Place, Stage};
 use super::conversing::converse;
 use super::host::Host;
 use super::options::Options;
+use super::reason::Reason;
 use super::service::Serving;
 use super::stream::StreamDriver;
 use crate::bounded::Bounded;
@@ -29,13 +30,28 @@ const SHORTAGE_RETRY: Duration = Duration::from_millis(100);
 pub(crate) enum Door {
     Stream(StreamListener),
     Seqpacket(SeqpacketListener),
+    Secure(SecureListener),
+}
+
+/// Who has come in.
+pub(crate) enum Caller {
+    Link(Link),
+    /// Has a handshake before it.
+    Handshake(Handshake),
 }
 
 impl Door {
-    async fn accept(&self) -> io::Result<Link> {
+    async fn accept(&self) -> io::Result<Caller> {
         match self {
-            Self::Stream(listener) => listener.accept().await.map(Link::Bytes),
-            Self::Seqpacket(listener) => listener.accept().await.map(Link::Messages),
+            Self::Stream(listener) => {
+                let link = listener.accept().await?;
+                Ok(Caller::Link(Link::Bytes(link)))
+            }
+            Self::Seqpacket(listener) => {
+                let link = listener.accept().await?;
+                Ok(Caller::Link(Link::Messages(link)))
+            }
+            Self::Secure(listener) => listener.accept().await.map(Caller::Handshake),
         }
     }
 }
@@ -51,11 +67,11 @@ pub(crate) async fn accept(
     loop {
         for _ in 0..IN_A_ROW {
             match door.accept().await {
-                Ok(link) => {
+                Ok(caller) => {
                     if std::mem::take(&mut short) {
                         host.record_life(Kind::AcceptResumed, 0);
                     }
-                    hold(link, framing.as_ref(), &service, &host);
+                    hold(caller, framing.as_ref(), &service, &host);
                 }
                 Err(error) => {
                     // Those who wait stay in the kernel's queue meanwhile.
@@ -72,12 +88,51 @@ pub(crate) async fn accept(
 }
 
 /// Starts to serve a connection, unless a limit turns it away.
-pub(crate) fn hold(link: Link, framing: Option<&Framing>, service: &Serving, host: &Arc<Host>) {
+///
+/// The limits come before the handshake, where there is one: the peer has its place first and then
+/// earns it, in a task of its own, so that nobody else waits for it.
+pub(crate) fn hold(caller: Caller, framing: Option<&Framing>, service: &Serving, host: &Arc<Host>) {
     let options = host.options();
-    let Some(place) = host.admit(&options, link.conn(), link.peer_name(), || link.local()) else {
-        return;
+    match caller {
+        Caller::Link(link) => {
+            let local = || link.local();
+            if let Some(place) = host.admit(&options, link.conn(), link.peer_name(), local) {
+                serve(link, framing, service, host, options, place);
+            }
+        }
+        Caller::Handshake(handshake) => {
+            let local = || handshake.local().clone();
+            let (conn, peer) = (handshake.conn(), handshake.peer_name());
+            if let Some(place) = host.admit(&options, conn, peer, local) {
+                let (framing, service) = (framing.cloned(), service.clone());
+                let host = Arc::clone(host);
+                tokio::spawn(async move {
+                    if let Some(link) = shake_hands(handshake, &host).await {
+                        serve(link, framing.as_ref(), &service, &host, options, place);
+                    }
+                });
+            }
+        }
+    }
+}
+
+/// Sees a handshake through; one that fails is the end of its connection and told as such. A server
+/// that drains waits for none.
+async fn shake_hands(handshake: Handshake, host: &Host) -> Option<Link> {
+    let conn = handshake.conn();
+    let mut stage = host.census.watch();
+    let reason = tokio::select! {
+        done = handshake.complete() => match done {
+            Ok(link) => return Some(link),
+            Err(error) => Reason::Handshake(error),
+        },
+        _ = stage.wait_for(|stage| *stage >= Stage::Draining) => Reason::Drained,
     };
-    serve(link, framing, service, host, options, place);
+    host.on_closed(conn, || Closing {
+        reason: reason.to_string(),
+        ..Closing::default()
+    });
+    None
 }
 
 /// Starts to serve a connection that has a place.

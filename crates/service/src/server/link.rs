@@ -32,6 +32,11 @@ impl Stream for ByteLink {
         ByteLink::poll_shutdown(self, cx)
     }
 
+    #[inline]
+    fn is_layered(&self) -> bool {
+        ByteLink::is_layered(self)
+    }
+
     fn reset_on_drop(&mut self) {
         // It fails only where the connection is gone already.
         let _ = self.set_reset_on_drop(true);
@@ -77,6 +82,10 @@ impl Stream for MessageLink {
 
     fn poll_shutdown(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(self.shutdown())
+    }
+
+    fn is_layered(&self) -> bool {
+        false
     }
 
     fn reset_on_drop(&mut self) {}

@@ -25,7 +25,7 @@ use sockeye_trace::Recorder;
 use thiserror::Error;
 use tokio::task::JoinSet;
 
-use accept::Door;
+use accept::{Caller, Door};
 use datagram::DatagramDriver;
 
 pub(crate) use accept::drive;
@@ -181,8 +181,9 @@ impl Tasks {
         let door = match listener {
             Listener::Stream(listener) => Door::Stream(listener),
             Listener::Seqpacket(listener) => Door::Seqpacket(listener),
+            Listener::Secure(listener) => Door::Secure(listener),
             Listener::Ready(link) => {
-                accept::hold(link, framing.as_ref(), &service, &host);
+                accept::hold(Caller::Link(link), framing.as_ref(), &service, &host);
                 return Ok(());
             }
             Listener::Datagram(socket) => {

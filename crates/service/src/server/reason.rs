@@ -6,6 +6,7 @@ use std::io;
 use std::time::Duration;
 
 use sockeye_frame::{DecodeError, Unencodable};
+use sockeye_net::HandshakeError;
 
 use crate::out::Ending;
 
@@ -30,6 +31,8 @@ pub(crate) enum Reason {
     Drained,
     /// The server ended before all was sent.
     Cut,
+    /// It never became a conversation.
+    Handshake(HandshakeError),
     /// The connection broke.
     Broken(io::Error),
 }
@@ -58,6 +61,10 @@ impl fmt::Display for Reason {
             Self::SlowFrame(limit) => write!(f, "a frame was not complete within {limit:?}"),
             Self::Drained => f.write_str("the server ends"),
             Self::Cut => f.write_str("the server ended before all was sent"),
+            Self::Handshake(HandshakeError::Broken(errno)) => {
+                write!(f, "the connection broke during the handshake: {errno}")
+            }
+            Self::Handshake(error) => error.fmt(f),
             Self::Broken(error) if error.kind() == io::ErrorKind::ConnectionReset => {
                 f.write_str("reset by the peer")
             }

@@ -57,6 +57,9 @@ pub(crate) trait Stream: Unpin {
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+    /// Whether what was written may wait for a flush, and the peer has to be told of the end in
+    /// words: its protocol takes the bare end of the socket for a cut.
+    fn is_layered(&self) -> bool;
     /// Makes closing a reset, where that exists.
     fn reset_on_drop(&mut self);
     /// Whether what is read and written are messages, whole.
@@ -167,6 +170,9 @@ impl<S: Stream> StreamDriver<S> {
             if !self.pending.is_empty() {
                 ready!(self.flush(cx))?;
             }
+            if self.link.is_layered() {
+                ready!(self.link.poll_flush(cx))?;
+            }
             if self.has_mail() {
                 ready!(self.collect(cx, lent))?;
                 continue;
@@ -211,6 +217,9 @@ impl<S: Stream> StreamDriver<S> {
                 Phase::HalfClosed => self.close(Reason::Peer),
                 Phase::Closing => {
                     ready!(self.link.poll_flush(cx))?;
+                    if self.peer_done && self.link.is_layered() {
+                        return self.link.poll_shutdown(cx);
+                    }
                     if self.peer_done {
                         return Poll::Ready(Ok(()));
                     }

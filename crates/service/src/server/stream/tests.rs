@@ -52,6 +52,10 @@ impl Stream for Link {
         Pin::new(&mut self.io).poll_shutdown(cx)
     }
 
+    fn is_layered(&self) -> bool {
+        false
+    }
+
     fn reset_on_drop(&mut self) {}
 
     fn keeps_messages(&self) -> bool {

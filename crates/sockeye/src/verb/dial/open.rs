@@ -158,6 +158,7 @@ async fn peer_of(listener: Listener) -> io::Result<Link> {
         Listener::Seqpacket(listener) => poll_fn(|cx| listener.poll_accept(cx))
             .await
             .map(Link::Messages),
+        Listener::Secure(listener) => listener.first_link(|_, _| {}).await,
         Listener::Datagram(socket) => socket.into_first_peer().await.map(Link::Messages),
         other => Err(io::Error::other(format!("{other:?} takes no peers"))),
     }

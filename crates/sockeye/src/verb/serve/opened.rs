@@ -91,6 +91,7 @@ fn descriptor(listener: &Listener) -> Option<BorrowedFd<'_>> {
     match listener {
         Listener::Stream(listener) => Some(listener.as_fd()),
         Listener::Seqpacket(listener) => Some(listener.as_fd()),
+        Listener::Secure(listener) => Some(listener.as_fd()),
         Listener::Datagram(socket) => Some(socket.as_fd()),
         Listener::Ready(link) => Some(link.as_fd()),
         _ => None,
