@@ -1,6 +1,8 @@
 //! What a verb needs from the run it is part of.
 
-use sockeye_net::{Families, Net};
+use std::sync::Arc;
+
+use sockeye_net::{Families, FirstUse, Net, Trust};
 use sockeye_trace::Recorder;
 
 use crate::catalogue::Lang;
@@ -24,6 +26,9 @@ impl Context {
             (_, true) => Families::V6,
             _ => Families::Any,
         };
+        if global.trust_on_first_use {
+            net.trust = Arc::new(Trust::from_environment().with_first_use(FirstUse::Pin));
+        }
         Self {
             ui: Ui::new(lang),
             net,

@@ -8,6 +8,7 @@ mod journal;
 mod runtime_dir;
 mod signals;
 mod supervisor;
+mod trust;
 mod values;
 mod words;
 

@@ -67,6 +67,12 @@ texts! {
     TALKING: "connected to {peer} from {local}; Ctrl-D ends", "已连接 {peer}（本端 {local}）；按 Ctrl-D 结束";
     CHECK_OPEN: "connected in {ms} ms", "已连接，用时 {ms} 毫秒";
     CHECK_UDP: "no error yet (UDP asks nobody)", "尚无错误（UDP 不与对方握手）";
+    TRUST_IT: "The key of {place} is {key} and is not known. Trust it? [yes/no]",
+        "{place} 的公钥是 {key}，尚不认识。信任它吗？[yes/no]";
+    YES_OR_NO: "Please type yes or no:", "请输入 yes 或 no：";
+    PINNED: "pinned the key of {place}: {key}", "已记下 {place} 的公钥：{key}";
+    HOW_TO_TRUST: "if it is the right one: sockeye key pin {place} {key}, or --trust-on-first-use",
+        "若确认无误：sockeye key pin {place} {key}，或加 --trust-on-first-use";
     UNKNOWN_ARGUMENT: "there is no {argument}", "没有 {argument} 这个参数";
     UNKNOWN_VERB: "there is no verb {argument}", "没有 {argument} 这个命令";
     MISSING_ARGUMENT: "{argument} is missing", "缺少 {argument}";

@@ -47,6 +47,9 @@ pub(crate) struct Global {
     /// Write no log
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
+    /// Pin the key of a peer that was never dialled before, instead of asking or failing
+    #[arg(long, global = true)]
+    pub(crate) trust_on_first_use: bool,
     /// Language of what people read (default: by LC_ALL, LC_MESSAGES, LANG)
     #[arg(long, global = true, value_name = "LANG")]
     lang: Option<Lang>,

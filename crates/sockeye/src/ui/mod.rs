@@ -5,6 +5,7 @@ mod flow;
 mod table;
 mod terminal;
 
+use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
 pub(crate) use escape::{Shown, escape};
@@ -54,16 +55,24 @@ impl Ui {
 
     /// Says why the run failed: one line, the causes joined by `: `.
     pub(crate) fn error(self, error: &anyhow::Error) {
-        let hint = error
-            .chain()
-            .find_map(|cause| cause.downcast_ref::<NetError>()?.hint());
-        match hint {
-            Some(hint) => {
-                let hint = catalogue::known(hint, self.lang);
-                self.complain(&format!("{error:#}; {hint}"));
-            }
+        let causes = error.chain();
+        let mut known = causes.filter_map(|cause| cause.downcast_ref::<NetError>());
+        match known.find_map(|error| self.hint(error)) {
+            Some(hint) => self.complain(&format!("{error:#}; {hint}")),
             None => self.complain(&format!("{error:#}")),
         }
+    }
+
+    /// What to try.
+    fn hint(self, error: &NetError) -> Option<String> {
+        if let NetError::Unknown {
+            place, fingerprint, ..
+        } = error
+        {
+            let values: [(&str, &dyn Display); 2] = [("place", place), ("key", fingerprint)];
+            return Some(catalogue::HOW_TO_TRUST.fill(self.lang, &values));
+        }
+        Some(catalogue::known(error.hint()?, self.lang))
     }
 
     /// Writes a line of status to standard error. Nothing can be done when that fails.

@@ -11,6 +11,10 @@ pub(super) const PAGE: Page = Page {
         ("ipv6", "只用 IPv6"),
         ("verbose", "多说一些"),
         ("quiet", "不输出日志"),
+        (
+            "trust_on_first_use",
+            "首次连接时直接记下对端的公钥，不询问也不失败",
+        ),
         ("help", "显示帮助"),
         ("version", "显示版本"),
     ],

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use crate::catalogue as say;
 use crate::context::Context;
 use crate::exit::{self, Exit, usage};
+use crate::trust;
 use crate::ui::write_stdout;
 use crate::words;
 
@@ -58,6 +59,7 @@ pub(super) async fn run(
             next += 1;
         }
     }
+    trust::tell_pinned(context);
     Ok(exit.unwrap_or(Exit::Usage))
 }
 

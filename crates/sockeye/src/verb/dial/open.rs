@@ -12,6 +12,7 @@ use crate::catalogue as say;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::journal::{Journal, View, tell_socket};
+use crate::trust;
 
 /// An open link, and who tells of it.
 pub(super) struct Opened {
@@ -48,8 +49,7 @@ pub(super) async fn open(
     let link = if dial.listen {
         accept_one(context, endpoint, &journal).await
     } else {
-        let link = sockeye_net::connect(&context.net, endpoint).await;
-        link.map_err(Into::into)
+        trust::connect(context, endpoint).await
     };
     let link = match link {
         Ok(link) => link,

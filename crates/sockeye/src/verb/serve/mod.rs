@@ -180,6 +180,7 @@ impl Serve {
             let maker = exchange.maker;
             tokio::select! {
                 ended = exchange.ended() => return ended,
+                pinned = context.net.trust.pinned() => notices::pinned(journal, context, &pinned),
                 why = journal.unread() => return unless_closed(why),
                 why = maker.unread() => return unless_closed(why),
                 asked = signals.next() => {

@@ -1,12 +1,15 @@
 //! What `serve` says itself: where it listens, what a reload changed, what it came to.
 
+use sockeye_net::Pinned;
 use sockeye_service::Summary;
 
 use super::Entry;
 use super::opened::Socket;
 use super::reload::Changes;
 use crate::catalogue::{self as say, Lang, counted_bytes};
+use crate::context::Context;
 use crate::journal::{Journal, tell_socket};
+use crate::trust;
 
 /// A socket listens. Where a page tells people the same, `quiet` leaves the log line out.
 pub(super) fn listening(
@@ -87,6 +90,18 @@ pub(super) fn reload_failed(journal: &Journal, lang: Lang, error: &anyhow::Error
             line.put("error", &error);
         },
         Some(text),
+    );
+}
+
+/// A relay has met the other side for the first time.
+pub(super) fn pinned(journal: &Journal, context: &Context, pinned: &Pinned) {
+    let key = pinned.fingerprint.to_string();
+    journal.say(
+        "pinned",
+        |line| {
+            line.put("place", &pinned.place).put("key", &key);
+        },
+        Some(trust::pinned_text(context, pinned)),
     );
 }
 
