@@ -13,6 +13,7 @@ use thiserror::Error;
 
 pub use reader::{WireHeader, WireReader};
 pub use writer::WireWriter;
+pub(crate) use writer::write_header;
 
 /// The longest header.
 pub const HEADER_LIMIT: usize = 256 * 1024;

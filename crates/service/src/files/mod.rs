@@ -4,6 +4,7 @@
 //! complete yet ([`Part`]) and how they become stored ones ([`Batch`]), digests. All of it blocks, so
 //! it has threads of its own.
 
+pub mod client;
 mod digest;
 mod error;
 mod guard;

@@ -57,25 +57,7 @@ impl<W: AsyncWrite + Unpin> WireWriter<W> {
     /// As for [`feed`](Self::feed).
     pub fn begin(&mut self, header: &impl Serialize, size: u64) {
         assert!(self.owed == 0, "a frame is completed before the next one");
-        let start = self.staged.len();
-        self.staged.extend_from_slice(&[0; 4]);
-        serde_json::to_writer(&mut self.staged, header).expect("a header is plain data");
-        assert!(
-            self.staged.last() == Some(&b'}'),
-            "a header is a JSON object"
-        );
-        if size > 0 {
-            self.staged.pop();
-            let comma = if self.staged.last() == Some(&b'{') {
-                ""
-            } else {
-                ","
-            };
-            let size = format!("{comma}\"size\":{size}}}");
-            self.staged.extend_from_slice(size.as_bytes());
-        }
-        let length = (self.staged.len() - start - 4) as u32;
-        self.staged[start..start + 4].copy_from_slice(&length.to_le_bytes());
+        write_header(&mut self.staged, header, size);
         self.owed = size;
     }
 
@@ -203,4 +185,23 @@ impl<W: AsyncWrite + Unpin> WireWriter<W> {
             self.from = 0;
         }
     }
+}
+
+/// Appends the header of a frame, with the size of its body in it.
+///
+/// # Panics
+/// If `header` is no JSON object.
+pub(crate) fn write_header(out: &mut Vec<u8>, header: &impl Serialize, size: u64) {
+    let start = out.len();
+    out.extend_from_slice(&[0; 4]);
+    serde_json::to_writer(&mut *out, header).expect("a header is plain data");
+    assert!(out.last() == Some(&b'}'), "a header is a JSON object");
+    if size > 0 {
+        out.pop();
+        let comma = if out.last() == Some(&b'{') { "" } else { "," };
+        let size = format!("{comma}\"size\":{size}}}");
+        out.extend_from_slice(size.as_bytes());
+    }
+    let length = (out.len() - start - 4) as u32;
+    out[start..start + 4].copy_from_slice(&length.to_le_bytes());
 }
