@@ -1,6 +1,7 @@
 //! Remote commands: what both sides say, and the side that runs them.
 
 mod argument;
+pub mod client;
 mod message;
 
 pub use argument::Argument;

@@ -7,6 +7,8 @@ use sockeye_frame::{Blame, DecodeError, SpecError, Unencodable};
 use sockeye_net::{
     EndpointError, Errno, FingerprintError, LineError, LinkError, NetError, OptionError, TrustError,
 };
+use sockeye_service::WireError;
+use sockeye_service::exec::client::ExecError;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub(crate) enum Exit {
     Untrusted,
     /// A signal cut work short.
     Signal(i32),
+    /// What a command of somebody else's ended with.
+    Passed(u8),
 }
 
 impl Exit {
@@ -39,9 +43,22 @@ impl Exit {
             Self::Untrusted => 5,
             // What a shell reports for a program that died of a signal.
             Self::Signal(number) => 128u8.saturating_add(number.unsigned_abs() as u8),
+            Self::Passed(code) => code,
+        }
+    }
+
+    /// The same for a run that passes on how a command ended: what is a failure of our own is 255
+    /// there, as ssh(1) has it, so that nobody takes it for the command's.
+    pub(crate) fn unless_passed(self) -> Self {
+        match self {
+            Self::Done | Self::Passed(_) => self,
+            _ => Self::Passed(OWN_FAILURE),
         }
     }
 }
+
+/// Every failure of `exec` itself.
+pub(crate) const OWN_FAILURE: u8 = 255;
 
 /// What was asked for makes no sense, or this machine cannot do it.
 #[derive(Debug)]
@@ -97,6 +114,11 @@ impl TimedOut {
     /// No answer came.
     pub(crate) fn answer(after: std::time::Duration) -> Self {
         Self(format!("no answer within {after:?}"))
+    }
+
+    /// A command did not end.
+    pub(crate) fn command(after: std::time::Duration) -> Self {
+        Self(format!("the command was ended, it had run for {after:?}"))
     }
 }
 
@@ -165,7 +187,26 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     if let Some(error) = cause.downcast_ref() {
         return Some(of_link(error));
     }
+    if let Some(error) = cause.downcast_ref() {
+        return Some(of_exec(error));
+    }
     cause.downcast_ref::<io::Error>().map(of_io)
+}
+
+fn of_exec(error: &ExecError) -> Exit {
+    match error {
+        ExecError::Refused(failure) => match &*failure.code {
+            "denied" | "not_allowed" => Exit::Untrusted,
+            "not_started" => Exit::Usage,
+            "bad_request" => Exit::Check,
+            _ => Exit::Network,
+        },
+        ExecError::Silent { .. } => Exit::Timeout,
+        ExecError::Input(_) => Exit::Usage,
+        ExecError::Wire(WireError::Io(error)) => of_io(error),
+        ExecError::Wire(_) | ExecError::Unexpected { .. } => Exit::Check,
+        _ => Exit::Network,
+    }
 }
 
 fn of_net(error: &NetError) -> Exit {

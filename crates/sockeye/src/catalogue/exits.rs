@@ -53,4 +53,11 @@ pub(crate) const EXITS: &[(&str, Text)] = &[
             zh: "被信号中断：SIGINT、SIGTERM",
         },
     ),
+    (
+        "255",
+        Text {
+            en: "of `exec`: any failure of its own; every other code of `exec` is the command's, 128 and a number stand for a signal",
+            zh: "exec 自身的任何失败；exec 的其他退出码都来自所运行的命令，128 加编号表示信号",
+        },
+    ),
 ];

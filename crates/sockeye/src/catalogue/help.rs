@@ -188,6 +188,7 @@ mod tests {
         let guides = [
             ("serve", include_str!("../../../../docs/serve.md")),
             ("dial", include_str!("../../../../docs/dial.md")),
+            ("exec", include_str!("../../../../docs/exec.md")),
             ("bench", include_str!("../../../../docs/bench.md")),
         ];
         let tree = cli::command(Lang::En);

@@ -73,6 +73,18 @@ texts! {
     PINNED: "pinned the key of {place}: {key}", "已记下 {place} 的公钥：{key}";
     HOW_TO_TRUST: "if it is the right one: sockeye key pin {place} {key}, or --trust-on-first-use",
         "若确认无误：sockeye key pin {place} {key}，或加 --trust-on-first-use";
+    EXEC_STARTED: "{host}: the command runs, as process {pid} there", "{host}：命令已运行，在那里的进程号是 {pid}";
+    EXEC_ENDED: "{host}: {what}", "{host}：{what}";
+    EXEC_STATUS: "exit status {status}", "退出码 {status}";
+    EXEC_SIGNAL: "ended by signal {name}", "被信号 {name} 终止";
+    EXEC_TIMED_OUT: "ended, its time was over", "运行超时，已终止";
+    EXEC_LEFT_RUNNING: "something that the command started still runs there and holds its output",
+        "命令启动的程序仍在那里运行，并占着它的输出";
+    EXEC_NOT_RUN: "not run", "未运行";
+    EXEC_HOST: "host", "主机";
+    EXEC_EXIT: "exit", "退出码";
+    EXEC_TOOK: "time", "用时";
+    EXEC_PROGRESS: "{done} of {all} hosts are done, {failed} failed", "{all} 台主机已完成 {done} 台，失败 {failed} 台";
     UNKNOWN_ARGUMENT: "there is no {argument}", "没有 {argument} 这个参数";
     UNKNOWN_VERB: "there is no verb {argument}", "没有 {argument} 这个命令";
     MISSING_ARGUMENT: "{argument} is missing", "缺少 {argument}";

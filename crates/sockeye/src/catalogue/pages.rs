@@ -5,6 +5,7 @@ use super::{Example, Page};
 mod bench;
 mod completions;
 mod dial;
+mod exec;
 mod man;
 mod root;
 mod serve;
@@ -14,6 +15,7 @@ pub(crate) const PAGES: &[Page] = &[
     root::PAGE,
     serve::PAGE,
     dial::PAGE,
+    exec::PAGE,
     bench::PAGE,
     completions::PAGE,
     man::PAGE,
@@ -25,6 +27,7 @@ pub(super) const HEADINGS: &[(&str, &str)] = &[
     ("Options", "选项"),
     ("Everywhere", "通用选项"),
     ("Limits", "上限"),
+    ("Several hosts", "多台主机"),
     ("What ends when", "何时结束"),
     ("What to see", "显示"),
     ("What to measure", "测量什么"),

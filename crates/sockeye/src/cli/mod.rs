@@ -71,10 +71,18 @@ pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
     let lang = Lang::choose(&args, |name| std::env::var(name).ok());
     let tree = command(lang);
     let verb = answer::verb_among(&args, &tree);
+    let passes_on = verb == "sockeye exec";
+    let seen = |exit: Exit| {
+        if passes_on {
+            exit.unless_passed()
+        } else {
+            exit
+        }
+    };
     let parsed = tree.try_get_matches_from(without_help_verb(args));
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
-        Err(error) => return answer::give(&error, &verb, lang).code().into(),
+        Err(error) => return seen(answer::give(&error, &verb, lang)).code().into(),
     };
     let context = Context::new(cli.global, lang);
     let exit = match work(cli.verb, &context) {
@@ -87,7 +95,7 @@ pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
             exit
         }
     };
-    exit.code().into()
+    seen(exit).code().into()
 }
 
 /// `sockeye help VERB`, which is in everybody's fingers, means `sockeye VERB --help`.

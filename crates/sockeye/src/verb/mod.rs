@@ -4,6 +4,7 @@
 mod bench;
 mod completions;
 mod dial;
+mod exec;
 mod man;
 mod options;
 pub(crate) mod serve;
@@ -18,6 +19,7 @@ use crate::exit::Exit;
 pub(crate) enum Verb {
     Serve(Box<serve::Serve>),
     Dial(Box<dial::Dial>),
+    Exec(Box<exec::Exec>),
     Bench(Box<bench::Bench>),
     Completions(completions::Completions),
     Man(man::Man),
@@ -28,6 +30,7 @@ impl Verb {
         match self {
             Self::Serve(verb) => verb.run(context).await,
             Self::Dial(verb) => verb.run(context).await,
+            Self::Exec(verb) => verb.run(context).await,
             Self::Bench(verb) => verb.run(context).await,
             Self::Completions(verb) => verb.run(context),
             Self::Man(verb) => verb.run(context),

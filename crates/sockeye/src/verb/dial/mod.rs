@@ -32,6 +32,7 @@ use editor::Editor;
 use printer::{Printer, Style};
 use screen::Screen;
 use source::Source;
+pub(in crate::verb) use source::stdio;
 use text::Typed;
 
 /// Talk to a peer: by hand on a terminal, as a pipe otherwise

@@ -122,7 +122,7 @@ async fn lines_of_stdin() -> anyhow::Result<Incoming> {
 }
 
 /// Standard input and output, as a link that no observer hears of.
-pub(super) async fn stdio() -> anyhow::Result<Link> {
+pub(in crate::verb) async fn stdio() -> anyhow::Result<Link> {
     let stdio: Endpoint = "stdio:".parse()?;
     Ok(sockeye_net::connect(&Net::new(Recorder::new()), &stdio).await?)
 }
