@@ -22,7 +22,7 @@ use crate::name::Name;
 use crate::options::{BindAddress, Moment, OptionKey, Proxy, Settings};
 use crate::stream::{ByteLink, Raw};
 use crate::via::{self, Tunnel};
-use crate::{exec, fd, resolve, seqpacket, stdio};
+use crate::{exec, fd, resolve, seqpacket, stdio, tls};
 
 /// How long connecting may take unless `connect-timeout=` says otherwise. The kernel alone would try
 /// for two minutes (`tcp_syn_retries`, tcp(7)).
@@ -40,23 +40,13 @@ pub async fn connect(net: &Net, endpoint: &Endpoint) -> Result<Link, NetError> {
     checked.map_err(|source| NetError::option(endpoint, source))?;
     match &endpoint.place {
         Place::Tcp(to) => {
-            let limit = Limit::of(&endpoint.settings);
-            let hops: Vec<&Proxy> = endpoint.settings.via().collect();
-            let tunnel = if hops.is_empty() {
-                let stream = tcp(net, endpoint, to, limit).await?;
-                Tunnel {
-                    stream,
-                    ahead: vec![],
-                }
-            } else {
-                via::connect(net, endpoint, &hops, to, limit).await?
-            };
+            let tunnel = reach(net, endpoint, to, Limit::of(&endpoint.settings)).await?;
             let failed = |error| NetError::system(Operation::Connect, endpoint, error);
             let link = ByteLink::from_tcp(tunnel.stream, &net.recorder).map_err(failed)?;
-            apply(endpoint, &link, Moment::Connected)?;
             Ok(Link::Bytes(link.with_read_ahead(tunnel.ahead)))
         }
-        Place::Tls(_) | Place::Quic(_) | Place::Ws { .. } => Err(crate::listen::unspoken(endpoint)),
+        Place::Tls(to) => tls::connect(net, endpoint, to).await.map(Link::Bytes),
+        Place::Quic(_) | Place::Ws { .. } => Err(crate::listen::unspoken(endpoint)),
         Place::Unix {
             kind: UnixKind::Stream,
             name,
@@ -103,6 +93,28 @@ impl Limit {
             after: self.after,
         }
     }
+}
+
+/// A TCP connection to `to`, the endpoint's own place, directly or through its proxies. It has the
+/// endpoint's options.
+pub(crate) async fn reach(
+    net: &Net,
+    endpoint: &Endpoint,
+    to: &HostPort,
+    limit: Limit,
+) -> Result<Tunnel, NetError> {
+    let hops: Vec<&Proxy> = endpoint.settings.via().collect();
+    let tunnel = if hops.is_empty() {
+        let stream = tcp(net, endpoint, to, limit).await?;
+        Tunnel {
+            stream,
+            ahead: vec![],
+        }
+    } else {
+        via::connect(net, endpoint, &hops, to, limit).await?
+    };
+    apply(endpoint, &tunnel.stream, Moment::Connected)?;
+    Ok(tunnel)
 }
 
 /// Connects to `to`, which is the endpoint's own place or its proxy.

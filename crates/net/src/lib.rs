@@ -35,6 +35,7 @@ mod sockopt;
 mod stdio;
 mod stream;
 mod tally;
+mod tls;
 pub mod trust;
 mod unix_lock;
 mod via;

@@ -12,7 +12,7 @@ use crate::error::{NetError, Operation};
 use crate::name::Name;
 use crate::options::{Moment, OptionKey};
 
-pub(super) async fn listen(
+pub(crate) async fn listen(
     net: &Net,
     endpoint: &Endpoint,
     at: &HostPort,

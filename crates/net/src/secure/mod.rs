@@ -16,6 +16,7 @@ use sockeye_trace::ConnId;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+pub(crate) use error::FIRST_WORDS;
 pub use error::HandshakeError;
 
 use crate::link::Link;

@@ -1,0 +1,145 @@
+//! What went wrong in TLS, in words that help.
+
+use std::error::Error as _;
+use std::io;
+
+use rustls::{AlertDescription, CertificateError, Error, HandshakeType, PeerIncompatible};
+
+use crate::errno::Errno;
+use crate::secure::HandshakeError;
+
+/// Why a handshake failed, as far as the protocol's own error tells.
+pub(super) fn of_handshake(error: &io::Error, first_words: &[u8]) -> HandshakeError {
+    let Some(tls) = within(error) else {
+        return match error.kind() {
+            io::ErrorKind::UnexpectedEof if !is_tls(first_words) => foreign(first_words),
+            io::ErrorKind::UnexpectedEof => HandshakeError::Closed,
+            _ => HandshakeError::Broken(Errno::of(error)),
+        };
+    };
+    if !is_tls(first_words) {
+        return foreign(first_words);
+    }
+    of_tls(tls)
+}
+
+/// The same where the protocol's error is at hand.
+pub(crate) fn of_tls(error: &Error) -> HandshakeError {
+    let failed = |why: String| HandshakeError::Failed { why };
+    match error {
+        Error::AlertReceived(alert) => HandshakeError::Refused {
+            why: alert_name(*alert),
+        },
+        Error::InvalidCertificate(why) => HandshakeError::Distrusted {
+            why: certificate(why),
+        },
+        Error::NoCertificatesPresented => HandshakeError::Distrusted {
+            why: "it showed none".into(),
+        },
+        Error::InappropriateHandshakeMessage {
+            got_type: HandshakeType::ClientHello,
+            ..
+        } => failed("our own first words came back: an echo, not TLS".into()),
+        Error::NoApplicationProtocol => {
+            failed("the peer offers no protocol that alpn= names".into())
+        }
+        Error::PeerIncompatible(
+            PeerIncompatible::Tls12NotOffered
+            | PeerIncompatible::Tls12NotOfferedOrEnabled
+            | PeerIncompatible::ServerDoesNotSupportTls12Or13,
+        ) => failed("the peer speaks only versions older than TLS 1.2".into()),
+        other => failed(other.to_string()),
+    }
+}
+
+/// What broke a stream after its handshake, as an error that says so.
+pub(super) fn of_stream(error: io::Error) -> io::Error {
+    match within(&error) {
+        Some(Error::AlertReceived(alert)) => {
+            let name = alert_name(*alert);
+            let text = format!("the peer broke the TLS connection off: {name}");
+            io::Error::new(io::ErrorKind::ConnectionAborted, text)
+        }
+        Some(other) => {
+            let text = format!("the TLS connection is broken: {other}");
+            io::Error::new(io::ErrorKind::InvalidData, text)
+        }
+        None if error.kind() == io::ErrorKind::UnexpectedEof => io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            "the peer ended without TLS's close_notify: what it sent may have been cut off",
+        ),
+        None => error,
+    }
+}
+
+/// TLS's own error, where that is what happened.
+fn within(error: &io::Error) -> Option<&Error> {
+    error.get_ref()?.downcast_ref()
+}
+
+/// Whether these are the first bytes of a TLS record: a known type and a version of 3 (RFC 8446
+/// §5.1). Nothing at all may still become one.
+fn is_tls(first: &[u8]) -> bool {
+    match first {
+        [] => true,
+        [kind] => (20..=24).contains(kind),
+        [kind, major, ..] => (20..=24).contains(kind) && *major == 3,
+    }
+}
+
+fn foreign(first: &[u8]) -> HandshakeError {
+    HandshakeError::Foreign {
+        protocol: "TLS",
+        got: first.to_vec(),
+    }
+}
+
+/// What is wrong with a certificate.
+pub(super) fn certificate(error: &CertificateError) -> String {
+    match error {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "it has expired".into()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "it is not valid yet".into()
+        }
+        CertificateError::UnknownIssuer => "nobody whom we trust has signed it".into(),
+        CertificateError::BadSignature => {
+            "a signature is wrong: it does not belong to who shows it".into()
+        }
+        CertificateError::BadEncoding => "it cannot be read".into(),
+        CertificateError::Other(other) => other
+            .source()
+            .map_or_else(|| other.to_string(), ToString::to_string),
+        other => other.to_string(),
+    }
+}
+
+/// The name that the RFCs give an alert, with its number: `bad_certificate (42)`.
+fn alert_name(alert: AlertDescription) -> String {
+    let number = u8::from(alert);
+    let name = match alert {
+        AlertDescription::UnknownCA => "unknown_ca",
+        AlertDescription::UnknownPSKIdentity => "unknown_psk_identity",
+        AlertDescription::UnrecognisedName => "unrecognized_name",
+        AlertDescription::EncryptedClientHelloRequired => "ech_required",
+        other => {
+            return other.as_str().map_or_else(
+                || format!("alert {number}"),
+                |name| format!("{} ({number})", snake(name)),
+            );
+        }
+    };
+    format!("{name} ({number})")
+}
+
+fn snake(name: &str) -> String {
+    let mut snake = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.push(c.to_ascii_lowercase());
+    }
+    snake
+}
