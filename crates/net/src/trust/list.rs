@@ -96,7 +96,9 @@ impl<T: Table> List<T> {
         let result = change(&parse(&text), &mut lines)?;
         if lines.changed {
             let mut text = lines.lines.join("\n");
-            text.push('\n');
+            if !text.is_empty() {
+                text.push('\n');
+            }
             replace(&self.path, text.as_bytes(), 0o600)?;
         }
         Ok(result)

@@ -8,6 +8,7 @@
 pub(crate) mod bench;
 mod exits;
 mod help;
+pub(crate) mod key;
 mod known;
 mod log;
 mod pages;
@@ -147,7 +148,7 @@ pub(crate) struct Example {
 /// What a verb's help has beside the doc comments of its flags.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Page {
-    /// The verb; empty for the program itself.
+    /// The verb, or what a verb can do (`key pin`); empty for the program itself.
     pub(crate) verb: &'static str,
     /// The Chinese of the verb's doc comment.
     pub(crate) about: &'static str,
@@ -178,7 +179,7 @@ mod tests {
     fn every_text_has_both_languages_and_the_same_placeholders() {
         let examples = PAGES.iter().flat_map(|page| page.examples);
         let texts = examples.map(|example| (example.line, example.does));
-        for (name, text) in texts.chain([log::ALL, bench::ALL].concat()) {
+        for (name, text) in texts.chain([log::ALL, bench::ALL, key::ALL].concat()) {
             assert!(
                 !text.en.is_empty() && !has_chinese(text.en),
                 "{name} in English"

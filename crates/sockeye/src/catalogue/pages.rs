@@ -6,6 +6,7 @@ mod bench;
 mod completions;
 mod dial;
 mod exec;
+mod key;
 mod man;
 mod root;
 mod serve;
@@ -16,6 +17,13 @@ pub(crate) const PAGES: &[Page] = &[
     serve::PAGE,
     dial::PAGE,
     exec::PAGE,
+    key::PAGE,
+    key::ALLOW,
+    key::DENY,
+    key::ALLOWED,
+    key::PIN,
+    key::FORGET,
+    key::KNOWN,
     bench::PAGE,
     completions::PAGE,
     man::PAGE,

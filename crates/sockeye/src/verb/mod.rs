@@ -5,6 +5,7 @@ mod bench;
 mod completions;
 mod dial;
 mod exec;
+mod key;
 mod man;
 mod options;
 pub(crate) mod serve;
@@ -20,6 +21,7 @@ pub(crate) enum Verb {
     Serve(Box<serve::Serve>),
     Dial(Box<dial::Dial>),
     Exec(Box<exec::Exec>),
+    Key(key::Key),
     Bench(Box<bench::Bench>),
     Completions(completions::Completions),
     Man(man::Man),
@@ -31,6 +33,7 @@ impl Verb {
             Self::Serve(verb) => verb.run(context).await,
             Self::Dial(verb) => verb.run(context).await,
             Self::Exec(verb) => verb.run(context).await,
+            Self::Key(verb) => verb.run(context),
             Self::Bench(verb) => verb.run(context).await,
             Self::Completions(verb) => verb.run(context),
             Self::Man(verb) => verb.run(context),

@@ -4,6 +4,7 @@ mod cli;
 mod dial;
 mod exchange;
 mod harness;
+mod key;
 mod schema;
 mod serve;
 mod terminal;

@@ -132,7 +132,7 @@ fn every_line_of_a_dialler_is_as_documented() {
 }
 
 /// The names of the events, each of which is as documented.
-fn names_in(text: &str) -> Vec<String> {
+pub(crate) fn names_in(text: &str) -> Vec<String> {
     let schema = documented();
     let name = |line: &str| {
         let event: Value = serde_json::from_str(line).unwrap();
