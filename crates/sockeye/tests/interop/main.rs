@@ -9,6 +9,7 @@ mod clients;
 mod connect;
 mod encodings;
 mod endings;
+mod exec;
 mod families;
 mod framings;
 mod meetings;

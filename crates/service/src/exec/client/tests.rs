@@ -7,7 +7,7 @@ use sockeye_testkit::{MemoryLink, ScriptedPeer};
 use tokio::io::{ReadHalf, WriteHalf, split};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{End, Ended, ExecError, Incoming, Order, Outgoing, Said, over};
+use super::{End, Ended, ExecError, Incoming, Order, Outgoing, START_TIMEOUT, Said, over, start};
 use crate::exec::{Exec, Output, Resize, SignalName};
 
 type Client = (
@@ -99,6 +99,23 @@ async fn one_command_after_another_is_heard_to_its_end() {
     assert!(matches!(incoming.next().await, Err(ExecError::Lost)));
     drop((incoming, outgoing));
     peer.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_has_a_while_to_start_a_command() {
+    let asked = || ScriptedPeer::new().expects(frame(ASKED, b""));
+    let almost = START_TIMEOUT - Duration::from_millis(1);
+    let (link, peer) = asked().waits(almost).sends(started()).start();
+    let (mut incoming, mut outgoing) = client(link);
+    let pid = start(&mut incoming, &mut outgoing, command()).await;
+    assert_eq!(pid.unwrap(), 7);
+    peer.await.unwrap();
+
+    let (link, _peer) = asked().waits(START_TIMEOUT * 2).start();
+    let (mut incoming, mut outgoing) = client(link);
+    let silent = start(&mut incoming, &mut outgoing, command()).await;
+    let silent = silent.unwrap_err().to_string();
+    assert_eq!(silent, "the server did not start the command within 30s");
 }
 
 /// Feeds until the conversation is over.

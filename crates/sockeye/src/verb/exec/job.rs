@@ -1,14 +1,11 @@
 //! One command on one host, from dialling to its end, and what is told of it.
 
-use std::time::Duration;
-
 use sockeye_net::Link;
 use sockeye_service::exec::Exec as Request;
 use sockeye_service::exec::client::{self, End, Ended, ExecError, Incoming, Order, Outgoing, Said};
 use sockeye_service::{LinkReader, LinkWriter};
 use sockeye_trace::{Closing, ConnId, Event, Kind};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 
 use super::Host;
 use super::input::Input;
@@ -18,9 +15,6 @@ use crate::context::Context;
 use crate::exit;
 use crate::journal::{Journal, Line};
 use crate::trust;
-
-/// How long a server has to start a command. Starting one takes it a millisecond.
-const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What is to be done on a host.
 #[derive(Clone, Copy)]
@@ -77,7 +71,8 @@ impl Job<'_> {
         recorder.record(event, format!("{peer}\n{}", link.local()).as_bytes());
         let (mut incoming, mut outgoing) = client::open(link)?;
         let ended = async {
-            let pid = start(&mut incoming, &mut outgoing, self.request).await?;
+            let asked = self.request.clone();
+            let pid = client::start(&mut incoming, &mut outgoing, asked).await?;
             self.tell_started(conn, pid);
             on_start()?;
             work(&mut incoming, &mut outgoing, input, orders, screen).await
@@ -166,25 +161,6 @@ pub(super) fn outcome(ended: &anyhow::Result<Ended>, context: &Context) -> Strin
             end: End::Status(status),
             ..
         }) => say::EXEC_STATUS.fill(lang, &[("status", status)]),
-    }
-}
-
-/// Asks for the command and waits until it runs, as which process.
-async fn start(
-    incoming: &mut Incoming<LinkReader>,
-    outgoing: &mut Outgoing<LinkWriter>,
-    request: &Request,
-) -> anyhow::Result<u32> {
-    // A server that refuses us may have closed already; what it said before is there to be read.
-    let asked = outgoing.start(request.clone()).await;
-    let said = timeout(START_TIMEOUT, incoming.next()).await;
-    match said.map_err(|_| ExecError::Silent {
-        after: START_TIMEOUT,
-    })? {
-        Ok(Said::Started { pid }) => Ok(pid),
-        Ok(_) => unreachable!("nothing is heard of a command before it was started"),
-        Err(ExecError::Lost) => Err(asked.err().map_or(ExecError::Lost.into(), Into::into)),
-        Err(error) => Err(error.into()),
     }
 }
 
