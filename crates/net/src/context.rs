@@ -7,7 +7,6 @@ use std::sync::Arc;
 use sockeye_trace::Recorder;
 
 use crate::activation::Inherited;
-use crate::quic::Afterlife;
 use crate::resolve::{Families, Resolve, SystemResolver};
 use crate::trust::Trust;
 
@@ -29,8 +28,6 @@ pub struct Net {
     pub proxy_password: Option<Secret>,
     /// Who we are and whom we know.
     pub trust: Arc<Trust>,
-    /// What still has to be delivered of links that were dropped.
-    pub afterlife: Arc<Afterlife>,
 }
 
 impl Net {
@@ -43,7 +40,6 @@ impl Net {
             inherited: Arc::default(),
             proxy_password: None,
             trust: Arc::default(),
-            afterlife: Arc::default(),
         }
     }
 
@@ -55,13 +51,6 @@ impl Net {
         self.proxy_password = env::var(PROXY_PASSWORD).ok().map(Secret::new);
         self.trust = Arc::new(Trust::from_environment());
         self
-    }
-
-    /// Waits until peers have what was written to links that are gone, for a while at most
-    /// ([`SETTLE_TIMEOUT`](crate::quic::SETTLE_TIMEOUT)). To be called before the process ends: the
-    /// kernel goes on sending for TCP, but nobody for QUIC.
-    pub async fn settled(&self) {
-        self.afterlife.over().await;
     }
 }
 

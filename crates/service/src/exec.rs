@@ -3,10 +3,9 @@
 mod argument;
 pub mod client;
 mod message;
-pub mod server;
 
 pub use argument::Argument;
 pub use message::{
     Credit, Exec, Exit, Failure, Notice, Output, Request, Resize, STDIN_WINDOW, SignalName,
-    Started, Terminal, signal_number,
+    Started, Terminal,
 };

@@ -175,6 +175,9 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     if cause.is::<CheckFailed>() || cause.is::<DecodeError>() || cause.is::<Unencodable>() {
         return Some(Exit::Check);
     }
+    if let Some(error) = cause.downcast_ref() {
+        return Some(crate::verb::transfer::of_transfer(error));
+    }
     if cause.is::<TrustError>() || cause.is::<LineError>() || cause.is::<FingerprintError>() {
         return Some(Exit::Usage);
     }

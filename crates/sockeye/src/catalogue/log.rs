@@ -20,15 +20,6 @@ texts! {
     DROPPED: "message dropped: {error}", "消息已丢弃：{error}";
     ACCEPT_PAUSED: "accepting pauses: {error}", "暂停接受连接：{error}";
     ACCEPT_RESUMED: "accepting goes on", "恢复接受连接";
-    TURNED_AWAY: "turned away: {error}", "拒之门外：{error}";
-    COMMAND_STARTED: "{who} runs {command} (pid {pid})", "{who} 运行 {command}（pid {pid}）";
-    COMMAND_REFUSED: "{who} asked for {command}, which was not run: {error}", "{who} 请求 {command}，未运行：{error}";
-    COMMAND_ENDED: "{command} of {who} {outcome} after {ms} ms{notes}", "{who} 的 {command} {outcome}，用时 {ms} 毫秒{notes}";
-    COMMAND_STATUS: "exited with {status}", "退出，状态 {status}";
-    COMMAND_SIGNAL: "was ended by SIG{signal}", "被 SIG{signal} 终止";
-    COMMAND_TIMED_OUT: " (its time was over)", "（超时）";
-    COMMAND_LEFT_RUNNING: " (something it started goes on)", "（它启动的程序仍在运行）";
-    COMMAND_ABANDONED: " (nobody waited any more)", "（已无人等待）";
     READ: "read {bytes}: {text}", "读到 {bytes}：{text}";
     READ_EMPTY: "read an empty message", "读到一条空消息";
     READ_FAILED: "read failed: {error}", "读取失败：{error}";
@@ -102,4 +93,20 @@ texts! {
     ALLOWED: ", allowed are: {values}", "，可选：{values}";
     MEANT: ", did you mean {word}?", "，是否想写 {word}？";
     TRY_HELP: "; try {command}", "；用法见 {command}";
+    RESUMING: "{name}: resuming at {percent} %", "{name}：从 {percent} % 处续传";
+    SKIPPED: "{path}: skipped, it {why}", "{path}：已跳过（{why}）";
+    GREW: "{name}: grew while it was sent; the {bytes} bytes that it had at first were", "{name}：传送期间变长了，已传送开始时的 {bytes} 字节";
+    FILES_ONE: "{n} file", "{n} 个文件";
+    FILES: "{n} files", "{n} 个文件";
+    TRANSFERRED: "{files}, {bytes} in {time}, {rate}", "{files}，{bytes}，用时 {time}，{rate}";
+    NOT_TRANSFERRED: "; {n} not transferred", "；{n} 个未传送";
+    TIME_LEFT: "{time} left", "剩余 {time}";
+    INTERRUPTED: "interrupted", "已中断";
+    INTERRUPTED_AT: "interrupted at {percent} %; the same command goes on from there", "在 {percent} % 处中断；再次执行同一命令即可续传";
+    INTERRUPTED_RESUMES: "interrupted; the same command goes on from there", "已中断；再次执行同一命令即可续传";
+    SENT_NOT_CONFIRMED: "{name}: sent, not confirmed", "{name}：已发送，未得到确认";
+    SENT_AS: "{name}: stored as {stored}", "{name}：已存为 {stored}";
+    SENT_ANSWERED: "{name}: sent; the peer answered {text}", "{name}：已发送；对端回答 {text}";
+    LEFT_OUT: "{n} left out by the server: links, devices, names that are not UTF-8, unreadable folders",
+        "服务器略去了 {n} 项：链接、设备、非 UTF-8 名称、不可读的目录";
 }

@@ -6,8 +6,10 @@ mod bench;
 mod completions;
 mod dial;
 mod exec;
+mod get;
 mod key;
 mod man;
+mod put;
 mod root;
 mod serve;
 
@@ -17,6 +19,8 @@ pub(crate) const PAGES: &[Page] = &[
     serve::PAGE,
     dial::PAGE,
     exec::PAGE,
+    put::PAGE,
+    get::PAGE,
     key::PAGE,
     key::ALLOW,
     key::DENY,

@@ -109,11 +109,7 @@ fn without_help_verb(mut args: Vec<OsString>) -> Vec<OsString> {
 
 fn work(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
     let runtime = runtime()?;
-    let result = runtime.block_on(async {
-        let result = verb.run(context).await;
-        context.net.settled().await;
-        result
-    });
+    let result = runtime.block_on(verb.run(context));
     // A thread that still blocks on a terminal or a pipe must not keep us from ending.
     runtime.shutdown_background();
     result

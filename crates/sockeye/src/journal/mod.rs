@@ -4,7 +4,6 @@
 //! is slow (a terminal that is stopped, a pipe that is full), their rings fill up and count what
 //! they dropped, and the journal says so once it can write again.
 
-mod commands;
 mod line;
 mod log;
 mod names;
@@ -13,6 +12,7 @@ mod socket;
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use encoding_rs::Encoding;
@@ -76,7 +76,7 @@ pub(crate) struct Journal {
     recorder: Recorder,
     /// Gone once the journal was told to end.
     notices: Option<mpsc::Sender<Notice>>,
-    done: mpsc::Receiver<()>,
+    done: Mutex<mpsc::Receiver<()>>,
     unread: watch::Receiver<Option<Errno>>,
 }
 
@@ -101,7 +101,7 @@ impl Journal {
         Ok(Self {
             recorder: recorder.clone(),
             notices,
-            done,
+            done: Mutex::new(done),
             unread,
         })
     }
@@ -161,7 +161,8 @@ impl Journal {
     /// When events found no room. That nobody reads them any more is no failure.
     pub(crate) fn finish(mut self) -> anyhow::Result<()> {
         if self.notices.take().is_some() {
-            let _ = self.done.recv_timeout(FAREWELL);
+            let done = self.done.get_mut().unwrap_or_else(PoisonError::into_inner);
+            let _ = done.recv_timeout(FAREWELL);
         }
         let why = self
             .unread
@@ -448,7 +449,7 @@ mod tests {
         Journal {
             recorder: recorder.clone(),
             notices: None,
-            done,
+            done: Mutex::new(done),
             unread,
         }
     }

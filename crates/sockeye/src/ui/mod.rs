@@ -2,6 +2,7 @@
 
 mod escape;
 mod flow;
+pub(crate) mod quantity;
 mod table;
 mod terminal;
 
@@ -46,6 +47,11 @@ impl Ui {
             colour: false,
             terminal: false,
         }
+    }
+
+    /// Whether standard error was a terminal when we started.
+    pub(crate) fn is_terminal(self) -> bool {
+        self.terminal
     }
 
     /// Whether our terminal has been closed: a hung-up terminal fails every request.

@@ -5,10 +5,13 @@ mod bench;
 mod completions;
 mod dial;
 mod exec;
+mod get;
 mod key;
 mod man;
 mod options;
+mod put;
 pub(crate) mod serve;
+pub(crate) mod transfer;
 
 use clap::Subcommand;
 
@@ -21,6 +24,8 @@ pub(crate) enum Verb {
     Serve(Box<serve::Serve>),
     Dial(Box<dial::Dial>),
     Exec(Box<exec::Exec>),
+    Put(Box<put::Put>),
+    Get(Box<get::Get>),
     Key(key::Key),
     Bench(Box<bench::Bench>),
     Completions(completions::Completions),
@@ -33,6 +38,8 @@ impl Verb {
             Self::Serve(verb) => verb.run(context).await,
             Self::Dial(verb) => verb.run(context).await,
             Self::Exec(verb) => verb.run(context).await,
+            Self::Put(verb) => verb.run(context).await,
+            Self::Get(verb) => verb.run(context).await,
             Self::Key(verb) => verb.run(context),
             Self::Bench(verb) => verb.run(context).await,
             Self::Completions(verb) => verb.run(context),

@@ -3,7 +3,6 @@
 mod cli;
 mod dial;
 mod exchange;
-mod exec;
 mod harness;
 mod key;
 mod schema;

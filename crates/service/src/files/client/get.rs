@@ -258,8 +258,8 @@ impl Taker<'_> {
                 },
                 () = self.shared.all_done() => break,
             };
-            self.progress.beat();
             self.take(answer).await?;
+            self.progress.read(self.reader.offset());
         }
         // A folder's time changes with what is put into it: the innermost come first.
         while let Some((name, attributes)) = self.folders.pop() {

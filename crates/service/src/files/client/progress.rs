@@ -26,6 +26,9 @@ pub struct Progress {
     is_total_known: AtomicBool,
     /// Grows with everything that goes over the wire, answers included: a sign of life.
     beats: AtomicU64,
+    /// Bytes that the connection carried from us, and to us, frames and all.
+    wrote: AtomicU64,
+    read: AtomicU64,
     /// The file in hand.
     name: Mutex<String>,
 }
@@ -43,6 +46,10 @@ pub struct Standing {
     pub files: u64,
     /// Files that there are to do; `None` while that is unknown.
     pub total_files: Option<u64>,
+    /// Bytes that were written to the connection, frames and all.
+    pub written_bytes: u64,
+    /// Bytes that were read from it.
+    pub read_bytes: u64,
     /// The file in hand.
     pub name: String,
 }
@@ -58,6 +65,8 @@ impl Progress {
             total_bytes: total(&self.total),
             files: self.files.load(Ordering::Relaxed),
             total_files: total(&self.all_files),
+            written_bytes: self.wrote.load(Ordering::Relaxed),
+            read_bytes: self.read.load(Ordering::Relaxed),
             name: self
                 .name
                 .lock()
@@ -99,6 +108,18 @@ impl Progress {
     /// No more files will be expected.
     pub(super) fn settle(&self) {
         self.is_total_known.store(true, Ordering::Release);
+    }
+
+    /// So many bytes have left for the peer.
+    pub(super) fn wrote(&self, bytes: usize) {
+        self.wrote.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.beat();
+    }
+
+    /// So many bytes of the peer's have been taken in all.
+    pub(super) fn read(&self, bytes: u64) {
+        self.read.store(bytes, Ordering::Relaxed);
+        self.beat();
     }
 
     /// Something came or went.

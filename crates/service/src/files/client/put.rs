@@ -168,7 +168,7 @@ pub(super) async fn write<T>(
                 return Err(io::ErrorKind::WriteZero.into());
             }
             rest = &rest[count..];
-            progress.beat();
+            progress.wrote(count);
         }
         progress.carry(piece.content);
         drain.give_back(piece);
@@ -255,7 +255,7 @@ impl Answers<'_> {
                 },
                 () = self.shared.window.finished(), if !self.shared.window.is_finished() => continue,
             };
-            self.progress.beat();
+            self.progress.read(self.reader.offset());
             self.take(answer)?;
         }
         Ok(())
@@ -287,7 +287,9 @@ impl Answers<'_> {
                     digest: stored.sum.0,
                 });
             }
-            (Some(Asked::Folder(_)), Answer::Stored(_)) => {}
+            // What became of a file that was aborted was told when it was; a part of it may stay.
+            (Some(Asked::Folder(_)), Answer::Stored(_))
+            | (Some(Asked::Put { .. }), Answer::Part(_)) => {}
             (Some(Asked::Put { name, refused, .. }), Answer::Error(refusal)) => {
                 refused.store(true, Ordering::Relaxed);
                 self.fail(&name, refusal);

@@ -24,7 +24,7 @@ impl Stop {
     }
 
     /// Waits until it was asked.
-    pub(super) async fn asked(&self) {
+    pub async fn asked(&self) {
         let mut asked = self.0.subscribe();
         // The sender is ours: it cannot go first.
         let _ = asked.wait_for(|asked| *asked).await;

@@ -13,7 +13,7 @@ mod packet;
 mod picture;
 mod plan;
 mod poller;
-mod quantity;
+
 mod reconnect;
 mod report;
 mod round;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use hdrhistogram::Histogram;
 use unicode_width::UnicodeWidthStr;
 
-use super::quantity;
+use crate::ui::quantity;
 
 /// Rows of a picture.
 const ROWS: usize = 14;

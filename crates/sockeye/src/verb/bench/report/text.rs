@@ -6,10 +6,11 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::{Figures, Report};
 use crate::catalogue::bench as words;
+use crate::ui::quantity;
 use crate::verb::bench::idle::Idle;
+use crate::verb::bench::picture;
 use crate::verb::bench::plan::Job;
 use crate::verb::bench::round::{Progress, Round};
-use crate::verb::bench::{picture, quantity};
 
 /// What is going to be measured.
 pub(super) fn heading(report: &Report) -> String {

@@ -1,7 +1,7 @@
 //! Figures as people read them: three significant digits and a unit.
 
 /// A duration in nanoseconds.
-pub(super) fn duration(nanos: u64) -> String {
+pub(crate) fn duration(nanos: u64) -> String {
     scaled(
         nanos as f64,
         &[("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)],
@@ -9,15 +9,39 @@ pub(super) fn duration(nanos: u64) -> String {
 }
 
 /// A number of bytes a second.
-pub(super) fn bytes_a_second(bytes: f64) -> String {
+pub(crate) fn bytes_a_second(bytes: f64) -> String {
     scaled(
         bytes,
         &[("B/s", 1.0), ("kB/s", 1e3), ("MB/s", 1e6), ("GB/s", 1e9)],
     )
 }
 
+/// An amount of content.
+pub(crate) fn bytes(bytes: u64) -> String {
+    scaled(
+        bytes as f64,
+        &[
+            ("B", 1.0),
+            ("kB", 1e3),
+            ("MB", 1e6),
+            ("GB", 1e9),
+            ("TB", 1e12),
+        ],
+    )
+}
+
+/// Time that is left, to the second: `0:07`, `12:30`, `3:00:00`.
+pub(crate) fn clock(time: std::time::Duration) -> String {
+    let seconds = time.as_secs();
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match hours {
+        0 => format!("{minutes}:{seconds:02}"),
+        hours => format!("{hours}:{minutes:02}:{seconds:02}"),
+    }
+}
+
 /// An amount of memory.
-pub(super) fn memory(bytes: f64) -> String {
+pub(crate) fn memory(bytes: f64) -> String {
     scaled(
         bytes,
         &[
@@ -56,7 +80,7 @@ fn digits(number: f64) -> f64 {
 }
 
 /// A whole number with its thousands apart.
-pub(super) fn count(number: u64) -> String {
+pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
@@ -94,6 +118,12 @@ mod tests {
             ]
         );
         assert_eq!(bytes_a_second(4.512e9), "4.51 GB/s");
+        assert_eq!(
+            [0, 1, 4096, 4 << 30].map(bytes),
+            ["0 B", "1 B", "4.10 kB", "4.29 GB"]
+        );
+        let clocks = [0, 59, 754, 10_800].map(|s| clock(std::time::Duration::from_secs(s)));
+        assert_eq!(clocks, ["0:00", "0:59", "12:34", "3:00:00"]);
         assert_eq!(memory(7680.0), "7.50 KiB");
         assert_eq!(memory(-512.0), "-512 B");
     }
