@@ -22,7 +22,7 @@ use crate::name::Name;
 use crate::options::{BindAddress, Moment, OptionKey, Proxy, Settings};
 use crate::stream::{ByteLink, Raw};
 use crate::via::{self, Tunnel};
-use crate::{exec, fd, resolve, seqpacket, stdio, tls};
+use crate::{exec, fd, quic, resolve, seqpacket, stdio, tls};
 
 /// How long connecting may take unless `connect-timeout=` says otherwise. The kernel alone would try
 /// for two minutes (`tcp_syn_retries`, tcp(7)).
@@ -46,7 +46,8 @@ pub async fn connect(net: &Net, endpoint: &Endpoint) -> Result<Link, NetError> {
             Ok(Link::Bytes(link.with_read_ahead(tunnel.ahead)))
         }
         Place::Tls(to) => tls::connect(net, endpoint, to).await.map(Link::Bytes),
-        Place::Quic(_) | Place::Ws { .. } => Err(crate::listen::unspoken(endpoint)),
+        Place::Quic(to) => quic::connect(net, endpoint, to).await.map(Link::Bytes),
+        Place::Ws { .. } => Err(crate::listen::unspoken(endpoint)),
         Place::Unix {
             kind: UnixKind::Stream,
             name,
@@ -161,7 +162,7 @@ pub(crate) async fn targets(
 
 /// Why one address did not work.
 #[derive(Debug)]
-enum Failure {
+pub(crate) enum Failure {
     System(Errno),
     /// It would fail at every address.
     Setting(NetError),
@@ -173,7 +174,7 @@ impl From<io::Error> for Failure {
     }
 }
 
-fn unreached(
+pub(crate) fn unreached(
     endpoint: &Endpoint,
     limit: Limit,
     failed: Vec<(SocketAddr, Option<Failure>)>,
@@ -256,14 +257,7 @@ async fn attempt(endpoint: &Endpoint, from: Source, to: SocketAddr) -> Result<Tc
     apply(endpoint, &socket, Moment::Dial).map_err(Failure::Setting)?;
     if let Some(own) = from.address(to) {
         let bound = socket.bind(&own.into());
-        bound.map_err(|error| {
-            Failure::Setting(match error.raw_os_error() {
-                Some(libc::EADDRINUSE) => {
-                    NetError::in_use(Operation::Bind, endpoint, &Name::tcp(own))
-                }
-                _ => NetError::system(Operation::Bind, endpoint, error).at(&own),
-            })
-        })?;
+        bound.map_err(|error| unbound(endpoint, &Name::tcp(own), error))?;
     }
     let stream = TcpSocket::from_std_stream(socket.into())
         .connect(to)
@@ -275,6 +269,14 @@ async fn attempt(endpoint: &Endpoint, from: Source, to: SocketAddr) -> Result<Tc
         return Err(Failure::System(Errno::new(libc::ECONNREFUSED)));
     }
     Ok(stream)
+}
+
+/// Our own address, `bind=`, could not be had.
+pub(crate) fn unbound(endpoint: &Endpoint, own: &Name, error: io::Error) -> Failure {
+    Failure::Setting(match error.raw_os_error() {
+        Some(libc::EADDRINUSE) => NetError::in_use(Operation::Bind, endpoint, own),
+        _ => NetError::system(Operation::Bind, endpoint, error).at(own),
+    })
 }
 
 /// Sets the options that are due.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use sockeye_trace::Recorder;
 
 use crate::activation::Inherited;
+use crate::quic::Afterlife;
 use crate::resolve::{Families, Resolve, SystemResolver};
 use crate::trust::Trust;
 
@@ -28,6 +29,8 @@ pub struct Net {
     pub proxy_password: Option<Secret>,
     /// Who we are and whom we know.
     pub trust: Arc<Trust>,
+    /// What still has to be delivered of links that were dropped.
+    pub afterlife: Arc<Afterlife>,
 }
 
 impl Net {
@@ -40,6 +43,7 @@ impl Net {
             inherited: Arc::default(),
             proxy_password: None,
             trust: Arc::default(),
+            afterlife: Arc::default(),
         }
     }
 
@@ -51,6 +55,13 @@ impl Net {
         self.proxy_password = env::var(PROXY_PASSWORD).ok().map(Secret::new);
         self.trust = Arc::new(Trust::from_environment());
         self
+    }
+
+    /// Waits until peers have what was written to links that are gone, for a while at most
+    /// ([`SETTLE_TIMEOUT`](crate::quic::SETTLE_TIMEOUT)). To be called before the process ends: the
+    /// kernel goes on sending for TCP, but nobody for QUIC.
+    pub async fn settled(&self) {
+        self.afterlife.over().await;
     }
 }
 

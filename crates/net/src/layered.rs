@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::name::Name;
+use crate::quic::Opener;
 use crate::trust::Fingerprint;
 
 /// A stream of bytes over a protocol of its own.
@@ -29,6 +30,11 @@ pub(crate) trait Layered:
 
     /// Makes dropping this a reset, or takes that back.
     fn set_reset_on_drop(&mut self, reset: bool) -> io::Result<()>;
+
+    /// What opens further links over the same connection, where one carries several.
+    fn opener(&self) -> Option<Opener> {
+        None
+    }
 }
 
 /// What two halves share. A lock, because such a layer has one state for both directions; it is

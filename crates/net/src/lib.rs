@@ -27,6 +27,7 @@ mod message;
 mod name;
 pub mod options;
 mod pair;
+pub mod quic;
 mod readiness;
 mod resolve;
 mod secure;

@@ -18,6 +18,7 @@ use crate::half::{RawRead, RawWrite, ReadHalf, WriteHalf};
 use crate::layered::{self, Layered};
 use crate::name::{Name, Peer};
 use crate::pair::Pair;
+use crate::quic::Opener;
 use crate::tally::Tally;
 
 /// A stream of ordered bytes over whatever carries one: TCP, TLS, QUIC, a Unix stream socket, our own
@@ -128,6 +129,14 @@ impl ByteLink {
     #[inline]
     pub fn is_layered(&self) -> bool {
         matches!(self.raw, Raw::Layered(_))
+    }
+
+    /// What opens further links over the same connection: of QUIC, where each is a stream.
+    pub fn opener(&self) -> Option<Opener> {
+        match &self.raw {
+            Raw::Layered(layer) => layer.opener(),
+            Raw::Tcp(_) | Raw::Unix(_) | Raw::Pair(_) => None,
+        }
     }
 
     /// Bytes read so far.

@@ -11,6 +11,7 @@ use sockeye_trace::{ConnId, Event, Kind, Recorder};
 use tokio::sync::watch;
 
 use crate::server::{Options, Stage};
+use crate::{Access, Denied, Grant};
 
 /// A future on the heap.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -72,6 +73,18 @@ impl Session {
     /// Waits until the server's patience with those who are not finished is over.
     pub fn over(&self) -> impl Future<Output = ()> + Send + use<> {
         until(self.stage.clone(), Stage::Over)
+    }
+
+    /// Lets the peer in, or records why not.
+    ///
+    /// # Errors
+    /// When it may not.
+    pub fn admit(&self, access: &Access) -> Result<Grant, Denied> {
+        let admitted = access.admit(&self.peer, &self.local);
+        if let Err(denied) = &admitted {
+            self.record(Kind::Denied, || denied.to_string().into_bytes());
+        }
+        admitted
     }
 
     /// Records something about this connection, if anybody observes.

@@ -3,9 +3,10 @@
 mod argument;
 pub mod client;
 mod message;
+pub mod server;
 
 pub use argument::Argument;
 pub use message::{
     Credit, Exec, Exit, Failure, Notice, Output, Request, Resize, STDIN_WINDOW, SignalName,
-    Started, Terminal,
+    Started, Terminal, signal_number,
 };

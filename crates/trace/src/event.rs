@@ -74,10 +74,18 @@ pub enum Kind {
     AcceptPaused,
     /// Accepting goes on.
     AcceptResumed,
+    /// The peer may not do what it came for. Payload: why.
+    Denied,
+    /// A command runs for the peer. Payload: a JSON object with the fields of docs/events.md.
+    CommandStarted,
+    /// It has ended. Payload: as above.
+    CommandEnded,
+    /// A command was asked for and not run. Payload: as above.
+    CommandRefused,
 }
 
 impl Kind {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 18] = [
         Self::Accepted,
         Self::Connected,
         Self::SessionOpened,
@@ -92,6 +100,10 @@ impl Kind {
         Self::Dropped,
         Self::AcceptPaused,
         Self::AcceptResumed,
+        Self::Denied,
+        Self::CommandStarted,
+        Self::CommandEnded,
+        Self::CommandRefused,
     ];
 
     /// Whether a full ring may drop it to keep room for the life of connections.

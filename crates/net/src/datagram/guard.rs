@@ -18,7 +18,7 @@ use super::socket::{Socket, SocketKind};
 
 /// echo (RFC 862), daytime (RFC 867), quote of the day (RFC 865), chargen (RFC 864): services that
 /// answer whatever comes, our answers included. Port 0 is nobody's: an answer could not arrive.
-const ANSWERING_PORTS: [u16; 5] = [0, 7, 13, 17, 19];
+pub(crate) const ANSWERING_PORTS: [u16; 5] = [0, 7, 13, 17, 19];
 
 /// How long a verdict against a peer holds: its port may pass to somebody harmless.
 const REFUSAL_HOLDS: Duration = Duration::from_secs(1);
@@ -241,7 +241,7 @@ impl Account {
 /// A Unix datagram socket with the abstract name of a port. Abstract names live in the network
 /// namespace, as UDP ports do, and go with the process (unix(7)), so the mark is exact.
 #[derive(Debug)]
-struct Mark {
+pub(crate) struct Mark {
     _socket: socket2::Socket,
 }
 
@@ -250,7 +250,7 @@ static MARKS: Mutex<BTreeMap<u16, Weak<Mark>>> = Mutex::new(BTreeMap::new());
 
 impl Mark {
     /// Marks a port as ours; `None` if another process has marked it.
-    fn take(port: u16) -> io::Result<Option<Arc<Self>>> {
+    pub(crate) fn take(port: u16) -> io::Result<Option<Arc<Self>>> {
         let mut marks = MARKS.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(mark) = marks.get(&port).and_then(Weak::upgrade) {
             return Ok(Some(mark));

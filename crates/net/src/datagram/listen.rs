@@ -21,14 +21,26 @@ pub(crate) async fn udp(
     endpoint: &Endpoint,
     at: &HostPort,
 ) -> Result<Vec<Socket>, NetError> {
-    let opener = Opener {
-        net,
-        endpoint,
-        kind: (Type::DGRAM, SocketType::DGRAM),
-        protocol: Protocol::UDP,
-    };
+    let opener = Opener::udp(net, endpoint);
     inet::on_each(net, endpoint, at, |address, dual| {
         opener.open(address, dual)
+    })
+    .await
+}
+
+/// The same sockets bare, for a protocol over UDP.
+pub(crate) async fn udp_sockets(
+    net: &Net,
+    endpoint: &Endpoint,
+    at: &HostPort,
+) -> Result<Vec<socket2::Socket>, NetError> {
+    let opener = Opener::udp(net, endpoint);
+    inet::on_each(net, endpoint, at, |address, dual| {
+        let socket = opener.bare(address, dual)?;
+        let local = socket.local_addr();
+        let local = local.map_err(|error| opener.failed(Operation::Listen, address, error))?;
+        let port = local.as_socket().map(|bound| bound.port());
+        Ok((socket, port.unwrap_or_default()))
     })
     .await
 }
@@ -102,17 +114,31 @@ struct Opener<'a> {
     protocol: Protocol,
 }
 
-impl Opener<'_> {
-    fn open(&self, address: SocketAddr, dual: bool) -> Result<(Socket, u16), NetError> {
+impl<'a> Opener<'a> {
+    fn udp(net: &'a Net, endpoint: &'a Endpoint) -> Self {
+        Self {
+            net,
+            endpoint,
+            kind: (Type::DGRAM, SocketType::DGRAM),
+            protocol: Protocol::UDP,
+        }
+    }
+
+    /// A socket with this address, handed over or fresh.
+    fn bare(&self, address: SocketAddr, dual: bool) -> Result<socket2::Socket, NetError> {
         let any = SocketAddrAny::from(address);
-        let socket = match self.net.inherited.take(self.kind.1, &any) {
+        match self.net.inherited.take(self.kind.1, &any) {
             Some(handed) => {
                 let socket = socket2::Socket::from(handed);
                 apply(self.endpoint, &socket, Moment::Adopted)?;
-                socket
+                Ok(socket)
             }
-            None => self.bind(address, dual)?,
-        };
+            None => self.bind(address, dual),
+        }
+    }
+
+    fn open(&self, address: SocketAddr, dual: bool) -> Result<(Socket, u16), NetError> {
+        let socket = self.bare(address, dual)?;
         let socket = Socket::new(socket, self.net.recorder.clone());
         let socket = socket.map_err(|error| self.failed(Operation::Listen, address, error))?;
         let port = socket.local().socket_addr().map(|bound| bound.port());

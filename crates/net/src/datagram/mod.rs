@@ -19,6 +19,7 @@ mod socket;
 
 pub use address::Address;
 pub use batch::{Datagram, RecvBatch, Route, SendBatch, Tag};
+pub(crate) use guard::{ANSWERING_PORTS, Mark};
 pub use guard::{GuardLimits, Refusal};
 pub use sessions::{Answers, Ledger, Session, SessionLimits, Sessions};
 pub use socket::{Socket, SocketKind};

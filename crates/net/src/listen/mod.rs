@@ -14,7 +14,7 @@ use crate::endpoint::{Endpoint, Place, UnixKind};
 use crate::error::NetError;
 use crate::link::{Link, Listener};
 use crate::options::{Moment, OptionKey};
-use crate::{datagram, exec, fd, seqpacket, stdio, tls};
+use crate::{datagram, exec, fd, quic, seqpacket, stdio, tls};
 
 /// How many connections may wait for being accepted unless `backlog=` says otherwise. The kernel
 /// caps it by `net.core.somaxconn`, which is 4096 since Linux 5.4.
@@ -39,7 +39,8 @@ pub async fn listen(net: &Net, endpoint: &Endpoint) -> Result<Vec<Listener>, Net
             Ok(listeners.into_iter().map(Listener::Stream).collect())
         }
         Place::Tls(at) => tls::listen(net, endpoint, at).await,
-        Place::Quic(_) | Place::Ws { .. } => Err(unspoken(endpoint)),
+        Place::Quic(at) => quic::listen(net, endpoint, at).await,
+        Place::Ws { .. } => Err(unspoken(endpoint)),
         Place::Unix {
             kind: UnixKind::Stream,
             name,

@@ -22,6 +22,7 @@ use rustls::{KeyLogFile, pki_types::CertificateDer};
     reason = "for what carries TLS or is carried by it: QUIC, WebSocket"
 )]
 pub(crate) use dialling::{Dialling, Judge, connect, handshake};
+pub(crate) use failure::of_tls;
 pub(crate) use layer::Tls;
 #[allow(unused_imports, reason = "for what is carried by TLS: WebSocket")]
 pub(crate) use listener::{accept, listen};

@@ -184,6 +184,41 @@ pub struct Failure {
     pub errno: Option<i32>,
 }
 
+impl Failure {
+    /// An error with one of the codes of docs/wire.md.
+    pub fn new(code: &str, message: impl Into<String>) -> Self {
+        Self {
+            code: code.to_owned(),
+            message: message.into(),
+            errno: None,
+        }
+    }
+}
+
+/// The names of signals, in the order of their numbers (signal(7), x86 and ARM).
+const SIGNALS: [&str; 31] = [
+    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
+    "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
+    "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+];
+
+/// What `exit` calls a signal.
+pub(crate) fn signal_name(number: i32) -> String {
+    let index = usize::try_from(number)
+        .ok()
+        .and_then(|number| number.checked_sub(1));
+    let name = index.and_then(|index| SIGNALS.get(index));
+    name.map_or_else(|| number.to_string(), |name| (*name).to_owned())
+}
+
+/// The number of a signal that `exit` named.
+pub fn signal_number(name: &str) -> Option<i32> {
+    let index = SIGNALS.iter().position(|known| *known == name);
+    index
+        .map(|index| index as i32 + 1)
+        .or_else(|| name.parse().ok())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

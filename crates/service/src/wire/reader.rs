@@ -139,6 +139,28 @@ impl<R: AsyncRead + Unpin> WireReader<R> {
         Ok(got)
     }
 
+    /// Throws away whatever still comes, up to its end or to `limit` bytes: a close with unread bytes
+    /// is a reset, which can destroy an answer on its way (RFC 9293, 3.10.4; RFC 1122, 4.2.2.13).
+    ///
+    /// # Errors
+    /// When the connection breaks.
+    pub async fn discard(&mut self, limit: u64) -> io::Result<()> {
+        let mut seen = 0;
+        loop {
+            self.from = self.buffer.len();
+            match self.fill().await? {
+                0 => return Ok(()),
+                got if seen + got as u64 >= limit => return Ok(()),
+                got => seen += got as u64,
+            }
+        }
+    }
+
+    /// Whether a frame was begun and not completed.
+    pub fn is_inside(&self) -> bool {
+        self.left > 0 || self.from < self.buffer.len()
+    }
+
     /// Bytes of the body that have not been handed out.
     pub fn left(&self) -> u64 {
         self.left

@@ -54,6 +54,7 @@ impl Place {
     }
 
     /// A server on a UDP port of 127.0.0.1.
+    #[allow(dead_code, reason = "only some of the tests that share this need it")]
     pub(crate) fn udp(service: impl Into<Service>, options: Options) -> Self {
         let recorder = Recorder::new();
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();

@@ -20,6 +20,15 @@ texts! {
     DROPPED: "message dropped: {error}", "消息已丢弃：{error}";
     ACCEPT_PAUSED: "accepting pauses: {error}", "暂停接受连接：{error}";
     ACCEPT_RESUMED: "accepting goes on", "恢复接受连接";
+    TURNED_AWAY: "turned away: {error}", "拒之门外：{error}";
+    COMMAND_STARTED: "{who} runs {command} (pid {pid})", "{who} 运行 {command}（pid {pid}）";
+    COMMAND_REFUSED: "{who} asked for {command}, which was not run: {error}", "{who} 请求 {command}，未运行：{error}";
+    COMMAND_ENDED: "{command} of {who} {outcome} after {ms} ms{notes}", "{who} 的 {command} {outcome}，用时 {ms} 毫秒{notes}";
+    COMMAND_STATUS: "exited with {status}", "退出，状态 {status}";
+    COMMAND_SIGNAL: "was ended by SIG{signal}", "被 SIG{signal} 终止";
+    COMMAND_TIMED_OUT: " (its time was over)", "（超时）";
+    COMMAND_LEFT_RUNNING: " (something it started goes on)", "（它启动的程序仍在运行）";
+    COMMAND_ABANDONED: " (nobody waited any more)", "（已无人等待）";
     READ: "read {bytes}: {text}", "读到 {bytes}：{text}";
     READ_EMPTY: "read an empty message", "读到一条空消息";
     READ_FAILED: "read failed: {error}", "读取失败：{error}";

@@ -109,7 +109,11 @@ fn without_help_verb(mut args: Vec<OsString>) -> Vec<OsString> {
 
 fn work(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
     let runtime = runtime()?;
-    let result = runtime.block_on(verb.run(context));
+    let result = runtime.block_on(async {
+        let result = verb.run(context).await;
+        context.net.settled().await;
+        result
+    });
     // A thread that still blocks on a terminal or a pipe must not keep us from ending.
     runtime.shutdown_background();
     result

@@ -57,6 +57,19 @@ impl Line {
         self
     }
 
+    /// The fields of a JSON object of ours, as its text.
+    pub(crate) fn merge(&mut self, object: &[u8]) -> &mut Self {
+        let text = String::from_utf8_lossy(object);
+        let fields = text
+            .strip_prefix('{')
+            .and_then(|text| text.strip_suffix('}'));
+        if let Some(fields) = fields.filter(|fields| !fields.is_empty()) {
+            self.0.push(',');
+            self.0.push_str(fields);
+        }
+        self
+    }
+
     /// The text, newline included.
     pub(crate) fn finish(&self) -> String {
         format!("{}}}\n", self.0)
@@ -103,12 +116,15 @@ pub(super) fn of_event(
                 .number("len_bytes", event.result.unsigned_abs().into())
                 .number("of_bytes", event.asked.into());
         }
-        Kind::BadFrame | Kind::Dropped => {
+        Kind::BadFrame | Kind::Dropped | Kind::Denied => {
             line.put_some("peer", peer)
                 .put("error", &String::from_utf8_lossy(payload));
         }
         Kind::AcceptPaused => {
             line.errno(Errno::new(event.result.saturating_neg()));
+        }
+        Kind::CommandStarted | Kind::CommandEnded | Kind::CommandRefused => {
+            line.put_some("peer", peer).merge(payload);
         }
         _ => {}
     }
@@ -131,6 +147,10 @@ fn name(kind: Kind) -> &'static str {
         Kind::Dropped => "dropped",
         Kind::AcceptPaused => "accept_paused",
         Kind::AcceptResumed => "accept_resumed",
+        Kind::Denied => "turned_away",
+        Kind::CommandStarted => "command_started",
+        Kind::CommandEnded => "command_ended",
+        Kind::CommandRefused => "command_refused",
         _ => "other",
     }
 }

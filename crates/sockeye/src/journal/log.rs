@@ -5,6 +5,7 @@ use sockeye_net::Errno;
 use sockeye_trace::{Closing, Event, Kind, Time};
 
 use super::View;
+use super::commands;
 use super::names::Names;
 use crate::catalogue::{self as say, Lang, counted_bytes, counted_messages};
 use crate::ui::{Colour, Shown, Ui, escape, paint};
@@ -124,6 +125,10 @@ impl Log {
             Kind::Dropped => say::DROPPED.fill(lang, &[("error", &error())]),
             Kind::AcceptPaused => say::ACCEPT_PAUSED.fill(lang, &[("error", &errno(event))]),
             Kind::AcceptResumed => say::ACCEPT_RESUMED.get(lang).to_owned(),
+            Kind::Denied => say::TURNED_AWAY.fill(lang, &[("error", &error())]),
+            kind @ (Kind::CommandStarted | Kind::CommandEnded | Kind::CommandRefused) => {
+                commands::line(kind, payload, lang)?
+            }
             _ => return None,
         };
         Some(text)

@@ -4,6 +4,7 @@
 //! is slow (a terminal that is stopped, a pipe that is full), their rings fill up and count what
 //! they dropped, and the journal says so once it can write again.
 
+mod commands;
 mod line;
 mod log;
 mod names;

@@ -3,6 +3,7 @@
 mod cli;
 mod dial;
 mod exchange;
+mod exec;
 mod harness;
 mod key;
 mod schema;

@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
@@ -15,17 +15,22 @@ use sockeye_testkit::DEADLINE;
 use crate::harness::sockeye;
 
 /// A person's end of a terminal, with a program at the other one.
-struct Terminal {
+pub(crate) struct Terminal {
     keys: File,
     /// The program's end, kept open so that it can be looked at.
-    line: File,
+    pub(crate) line: File,
     output: Receiver<Vec<u8>>,
     seen: String,
-    child: Child,
+    pub(crate) child: Child,
 }
 
 impl Terminal {
     fn run(args: &[&str], home: &std::path::Path) -> Self {
+        Self::start(sockeye(args).env("HOME", home))
+    }
+
+    /// Starts a program at the other end, 80 characters by 24.
+    pub(crate) fn start(command: &mut Command) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
@@ -44,9 +49,8 @@ impl Terminal {
         };
         tcsetwinsize(&line, size).unwrap();
         let side = || Stdio::from(line.try_clone().unwrap());
-        let child = sockeye(args)
+        let child = command
             .env("TERM", "xterm")
-            .env("HOME", home)
             .stdin(side())
             .stdout(side())
             .stderr(side())
@@ -72,13 +76,13 @@ impl Terminal {
         }
     }
 
-    fn type_in(&mut self, keys: &str) {
+    pub(crate) fn type_in(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();
     }
 
     /// Waits until the screen has shown `text` since the last wait.
     #[track_caller]
-    fn wait_for(&mut self, text: &str) {
+    pub(crate) fn wait_for(&mut self, text: &str) {
         let until = Instant::now() + DEADLINE;
         while !self.seen.contains(text) {
             let left = until.saturating_duration_since(Instant::now());
@@ -93,7 +97,7 @@ impl Terminal {
 
     /// The exit code, and whether the terminal is as programs expect to find it.
     #[track_caller]
-    fn end(mut self) -> Option<i32> {
+    pub(crate) fn end(mut self) -> Option<i32> {
         let code = self.child.wait().unwrap().code();
         let modes = tcgetattr(&self.line).unwrap().local_modes;
         assert!(

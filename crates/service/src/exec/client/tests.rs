@@ -104,7 +104,7 @@ async fn one_command_after_another_is_heard_to_its_end() {
 #[tokio::test(start_paused = true)]
 async fn a_server_has_a_while_to_start_a_command() {
     let asked = || ScriptedPeer::new().expects(frame(ASKED, b""));
-    let almost = START_TIMEOUT - Duration::from_millis(1);
+    let almost = START_TIMEOUT.mul_f64(0.99);
     let (link, peer) = asked().waits(almost).sends(started()).start();
     let (mut incoming, mut outgoing) = client(link);
     let pid = start(&mut incoming, &mut outgoing, command()).await;

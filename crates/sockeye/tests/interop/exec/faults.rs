@@ -174,10 +174,10 @@ fn input_leaves_by_credit_and_ends() {
         return;
     };
     let mut client = Process::start(&mut exec(&[&server.endpoint, "--", "cat"]));
-    client.write_stdin(&[b'x'; 200_000]);
+    client.write_stdin(&vec![b'x'; 200_000]);
     assert_eq!(client.exit().code, Some(0));
     server.hears(&json!({"type": "exec", "argv": ["cat"], "stdin": true}));
-    server.process.wait_stdout("\"stdin\"}, \"bytes\": 5}");
+    server.process.wait_stdout("\"stdin\"}, \"bytes\": 5,");
     server.hears(&json!({"type": "stdin_end"}));
     assert_eq!(server.bytes(), 200_000);
 }

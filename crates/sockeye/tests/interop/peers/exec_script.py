@@ -2,7 +2,8 @@
 
 Listens on the Unix socket argv[1] for one client and plays the steps of argv[2], a JSON list:
 {"send": HEADER, "body": TEXT, "times": N}  {"raw": HEX}  {"await": TYPE}  {"end": true}
-Each frame that comes is printed as a line: its header, with the number of bytes of its body."""
+Each frame that comes is printed as a line: its header, the number of bytes of its body, and the body
+itself where it is short."""
 
 import json
 import socket
@@ -18,7 +19,8 @@ def read(stream):
         return None
     header = json.loads(stream.read(struct.unpack('<i', length)[0]))
     body = stream.read(header.pop('size', 0))
-    print(json.dumps({'header': header, 'bytes': len(body)}), flush=True)
+    text = body.decode('latin-1') if len(body) < 100 else ''
+    print(json.dumps({'header': header, 'bytes': len(body), 'text': text}), flush=True)
     return header
 
 

@@ -1,0 +1,10 @@
+//! The service that runs commands, over real sockets.
+
+mod client;
+mod commands;
+mod endings;
+mod input;
+#[path = "../server/place.rs"]
+mod place;
+mod refusals;
+mod terminal;
