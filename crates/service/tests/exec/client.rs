@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use sockeye_net::trust::Right;
 use sockeye_service::exec::server::{ExecServer, Policy};
 use sockeye_service::{Access, Conversation, Options, Service, WireReader, WireWriter};
 use tokio::net::UnixStream;
@@ -20,7 +21,7 @@ pub(crate) async fn place(policy: Policy) -> (tempfile::TempDir, Place) {
 pub(crate) async fn place_with(policy: Policy, options: Options) -> (tempfile::TempDir, Place) {
     let dir = tempfile::tempdir().unwrap();
     let endpoint = format!("unix:{}", dir.path().join("socket").display());
-    let server = service(Access::default(), policy);
+    let server = service(Access::new(Right::Exec), policy);
     let place = Place::at(&[&endpoint], server, options).await;
     (dir, place)
 }

@@ -1,6 +1,7 @@
 //! What is not run.
 
 use serde_json::json;
+use sockeye_net::trust::Right;
 use sockeye_service::exec::server::Policy;
 use sockeye_service::{Access, Options};
 use sockeye_trace::Kind;
@@ -155,7 +156,7 @@ async fn a_browser_is_closed_and_told_of() {
 
 #[tokio::test]
 async fn nobody_is_let_in_over_plain_tcp() {
-    let server = service(Access::default(), Policy::default());
+    let server = service(Access::new(Right::Exec), Policy::default());
     let mut place = Place::tcp(server, Options::default()).await;
     for _ in 0..20 {
         let mut stream = place.connect().await;
@@ -174,7 +175,7 @@ async fn nobody_is_let_in_over_plain_tcp() {
     assert!(!place.has_seen(Kind::CommandStarted));
     place.drain().await;
 
-    let open = Access::default().with_anyone_on_loopback();
+    let open = Access::new(Right::Exec).with_anyone_on_loopback();
     let place = Place::tcp(service(open, Policy::default()), Options::default()).await;
     let mut stream = place.connect().await;
     let header = br#"{"type":"exec","argv":["echo","hi"]}"#;
