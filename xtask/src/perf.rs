@@ -7,7 +7,10 @@ use crate::step::{cargo, step};
 
 #[derive(Args)]
 pub(crate) struct Perf {
-    /// Handed on to benches/table; --help shows what it takes
+    /// Which program of benches/ measures: table, or remote for remote commands
+    #[arg(long, value_name = "PROGRAM", default_value = "table")]
+    with: String,
+    /// Handed on to it; --help shows what it takes
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<String>,
 }
@@ -21,10 +24,10 @@ impl Perf {
             "build benches",
             cargo(["build"]).args(benches).arg("--workspace"),
         )?;
-        let table = ["-p", "table", "--"];
+        let program = ["-p", &self.with, "--"];
         step(
             "measure",
-            cargo(["run"]).args(benches).args(table).args(self.args),
+            cargo(["run"]).args(benches).args(program).args(self.args),
         )
     }
 }
