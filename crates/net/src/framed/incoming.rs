@@ -10,7 +10,6 @@ use sockeye_trace::ConnId;
 
 use super::{Arrival, LinkError};
 use crate::datagram::Address;
-use crate::errno::Errno;
 use crate::half::ReadHalf;
 use crate::message::MessageReceiver;
 use crate::name::Name;
@@ -197,7 +196,7 @@ impl Incoming {
             match read {
                 Poll::Ready(Ok(count)) => self.ended = count == 0,
                 Poll::Ready(Err(error)) => {
-                    return Poll::Ready(Err(LinkError::Read(Errno::of(&error))));
+                    return Poll::Ready(Err(LinkError::reading(&error)));
                 }
                 Poll::Pending => {
                     self.release();
@@ -233,7 +232,7 @@ impl Incoming {
                 *sender = message.from;
                 Poll::Ready(Ok(Some(Found::Whole(message.full_len))))
             }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(LinkError::Read(Errno::of(&error)))),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(LinkError::reading(&error))),
         }
     }
 

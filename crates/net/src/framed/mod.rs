@@ -3,6 +3,8 @@
 mod incoming;
 mod outgoing;
 
+use std::io;
+
 use sockeye_frame::{Blame, DecodeError, Framing, Unencodable};
 use sockeye_trace::ConnId;
 use thiserror::Error;
@@ -81,6 +83,9 @@ pub enum LinkError {
     /// The link broke while writing. A message link can go on after it, without that message.
     #[error("cannot write to the peer")]
     Write(#[source] Errno),
+    /// The protocol between the link and its socket broke, or ended without saying so.
+    #[error("{0}")]
+    Protocol(String),
     /// What came is no frame, and where the next one begins cannot be known.
     #[error(transparent)]
     Frame(#[from] DecodeError),
@@ -90,6 +95,21 @@ pub enum LinkError {
 }
 
 impl LinkError {
+    /// What a failed read comes to.
+    pub fn reading(error: &io::Error) -> Self {
+        Self::told(error).unwrap_or_else(|| Self::Read(Errno::of(error)))
+    }
+
+    /// What a failed write comes to.
+    pub fn writing(error: &io::Error) -> Self {
+        Self::told(error).unwrap_or_else(|| Self::Write(Errno::of(error)))
+    }
+
+    /// An error that no system call brought has its own words: a layer of the link chose them.
+    fn told(error: &io::Error) -> Option<Self> {
+        error.get_ref().map(|own| Self::Protocol(own.to_string()))
+    }
+
     /// Who has to change something for this to stop.
     pub fn blame(&self) -> Blame {
         match self {
@@ -98,6 +118,7 @@ impl LinkError {
                 libc::ETIMEDOUT | libc::EHOSTUNREACH | libc::ENETUNREACH => Blame::Path,
                 _ => Blame::Peer,
             },
+            Self::Protocol(_) => Blame::Peer,
             Self::Frame(error) => error.blame(),
             Self::Unencodable(error) => error.blame(),
         }
@@ -107,7 +128,7 @@ impl LinkError {
     pub fn errno(&self) -> Option<Errno> {
         match self {
             Self::Read(errno) | Self::Write(errno) => Some(*errno),
-            Self::Frame(_) | Self::Unencodable(_) => None,
+            Self::Protocol(_) | Self::Frame(_) | Self::Unencodable(_) => None,
         }
     }
 }

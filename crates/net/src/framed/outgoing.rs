@@ -145,7 +145,7 @@ impl Outgoing {
 
     /// Sends what was taken; the next call goes on with what the kernel had no room for.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), LinkError>> {
-        let failed = |error: std::io::Error| LinkError::Write(Errno::of(&error));
+        let failed = |error: std::io::Error| LinkError::writing(&error);
         match &mut self.sink {
             Sink::Bytes { half, .. } => {
                 while self.at < self.buf.len() {
@@ -195,7 +195,7 @@ impl Outgoing {
             Sink::Bytes { half, .. } => poll_fn(|cx| half.poll_shutdown(cx)).await,
             Sink::Messages { sender, .. } => sender.shutdown(),
         };
-        shut.map_err(|error| LinkError::Write(Errno::of(&error)))
+        shut.map_err(|error| LinkError::writing(&error))
     }
 
     /// The direction itself, and what was taken and not sent. Nothing on a message link.

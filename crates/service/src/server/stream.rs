@@ -308,6 +308,7 @@ impl<S: Stream> StreamDriver<S> {
         let room = &mut input[front..(front + size).min(READ)];
         let got = match self.link.poll_read(cx, room) {
             Poll::Pending => return Ok(Poll::Pending),
+            Poll::Ready(Err(error)) if self.ends_between_messages(&error) => None,
             Poll::Ready(got) => got?,
         };
         self.touch();
@@ -337,6 +338,15 @@ impl<S: Stream> StreamDriver<S> {
             }
         }
         Ok(Poll::Ready(()))
+    }
+
+    /// Whether the peer has gone without the farewell of its protocol, and nothing can have been cut
+    /// off that counts: half the world closes its TLS connections so. In the middle of a message it
+    /// stays an error, since somebody else may have cut the rest of it off.
+    fn ends_between_messages(&self, error: &io::Error) -> bool {
+        error.kind() == io::ErrorKind::UnexpectedEof
+            && self.link.is_layered()
+            && self.rest.is_empty()
     }
 
     /// Answers what was read and not taken.

@@ -104,9 +104,12 @@ async fn upload(
         if got == 0 {
             return Ok(());
         }
-        let sent = to_peer.write_all(&chunk[..got]).await;
-        sent.map_err(|error| {
-            let error = LinkError::Write(Errno::of(&error));
+        let sent = async {
+            to_peer.write_all(&chunk[..got]).await?;
+            to_peer.flush().await
+        };
+        sent.await.map_err(|error| {
+            let error = LinkError::writing(&error);
             anyhow::Error::new(error).context("not all of the input was sent")
         })?;
     }
@@ -122,7 +125,7 @@ async fn download(
     let mut chunk = vec![0; size];
     loop {
         let got = from_peer.read(&mut chunk).await;
-        let got = got.map_err(|error| LinkError::Read(Errno::of(&error)))?;
+        let got = got.map_err(|error| LinkError::reading(&error))?;
         stirred.set(Instant::now());
         if got == 0 {
             return stdout.flush().await.map_err(|error| on_stdout(&error));
