@@ -82,10 +82,18 @@ pub enum Kind {
     CommandEnded,
     /// A command was asked for and not run. Payload: as above.
     CommandRefused,
+    /// A file was stored. Payload: a JSON object with the fields of docs/events.md.
+    FileStored,
+    /// A file was sent. Payload: as above.
+    FileSent,
+    /// A file was not stored, sent or listed. Payload: as above.
+    FileRefused,
+    /// A file stopped coming before its end. Payload: as above.
+    FileInterrupted,
 }
 
 impl Kind {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 22] = [
         Self::Accepted,
         Self::Connected,
         Self::SessionOpened,
@@ -104,6 +112,10 @@ impl Kind {
         Self::CommandStarted,
         Self::CommandEnded,
         Self::CommandRefused,
+        Self::FileStored,
+        Self::FileSent,
+        Self::FileRefused,
+        Self::FileInterrupted,
     ];
 
     /// Whether a full ring may drop it to keep room for the life of connections.

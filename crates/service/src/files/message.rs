@@ -165,6 +165,9 @@ pub struct Plain {
     pub file_name: String,
     /// Bytes of content.
     pub file_size: u64,
+    /// Take the place of a file that is there already.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub overwrite: bool,
     /// Of the content.
     #[serde(flatten)]
     pub sum: Sum,
@@ -292,6 +295,8 @@ pub enum Code {
     Digest,
     /// The file changed while it was sent.
     Changed,
+    /// The sender gave up; what came stays for another attempt.
+    Aborted,
     /// The disk is full.
     NoSpace,
     /// Another error of the disk.
@@ -426,6 +431,7 @@ mod tests {
             Request::Plain(Plain {
                 file_name: "C:/a.jpg".into(),
                 file_size: 5,
+                overwrite: false,
                 sum: sum(),
             })
         );

@@ -11,6 +11,7 @@ mod guard;
 pub mod message;
 mod part;
 mod root;
+mod server;
 mod store;
 
 pub use digest::{Algorithm, BadDigest, Digest, Hasher};
@@ -18,4 +19,5 @@ pub use error::FileError;
 pub use guard::{BadName, FileName, MAX_NAME, MAX_PART, is_reserved};
 pub use part::{Attributes, Complete, MAX_SLOTS, Part};
 pub use root::{Facts, Root, RootError};
+pub use server::Files;
 pub use store::{Batch, Committed, check_target};
