@@ -7,13 +7,17 @@ use std::time::Duration;
 use quinn::{EndpointConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
 
 use super::socket::{MAX_PAYLOAD, payload_to};
-use super::{IDLE_TIMEOUT, KEEP_ALIVE, MAX_WINDOW, MIN_WINDOW, STREAM_WINDOW, WINDOW_BUDGET};
+use super::{
+    IDLE_TIMEOUT, KEEP_ALIVE, MAX_WINDOW, MIN_WINDOW, STREAM_WINDOW, STREAMLESS_TIMEOUT,
+    WINDOW_BUDGET,
+};
 
-/// How long a connection may be silent.
+/// How long a connection may be silent, and how long a listener keeps one without a stream.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Times {
     pub(super) idle: Duration,
     pub(super) keep_alive: Duration,
+    pub(super) streamless: Duration,
 }
 
 impl Default for Times {
@@ -21,6 +25,7 @@ impl Default for Times {
         Self {
             idle: IDLE_TIMEOUT,
             keep_alive: KEEP_ALIVE,
+            streamless: STREAMLESS_TIMEOUT,
         }
     }
 }
@@ -51,8 +56,8 @@ pub(super) fn transport(
         .send_window(share)
         .keep_alive_interval(Some(times.keep_alive))
         .max_idle_timeout(IdleTimeout::try_from(times.idle).ok());
-    // Larger packets are looked for up to what the way there can carry; on loopback that is sixty
-    // times as much as on Ethernet.
+    // Larger packets are looked for, up to what the way there can carry: loopback and networks with
+    // jumbo frames carry more than Ethernet.
     if let Some(payload) = payload_to(peer) {
         let mut discovery = MtuDiscoveryConfig::default();
         discovery.upper_bound(payload.max(quic_minimum()));

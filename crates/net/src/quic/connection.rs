@@ -224,6 +224,11 @@ impl Opener {
         }
     }
 
+    /// Waits until the connection is over, and says why.
+    pub async fn closed(&self) -> io::Error {
+        broken(&self.life.connection.closed().await)
+    }
+
     /// Opens one more link, of which `recorder` hears. Waits while as many are open as the listener
     /// allows.
     ///

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use quinn::{Endpoint, Incoming, ServerConfig, TokioRuntime};
@@ -18,8 +19,8 @@ use super::error::{broken, failed};
 use super::socket::Socket;
 use super::stream::QuicStream;
 use super::{
-    Code, MAX_STREAMS, PREFACE, STREAMLESS_TIMEOUT, UNPROVEN_HANDSHAKES, WAITING_BYTES,
-    WAITING_BYTES_TOTAL, WAITING_HANDSHAKES,
+    Code, MAX_STREAMS, PREFACE, UNPROVEN_HANDSHAKES, WAITING_BYTES, WAITING_BYTES_TOTAL,
+    WAITING_HANDSHAKES,
 };
 use crate::context::Net;
 use crate::datagram::{self, ANSWERING_PORTS, Mark};
@@ -45,16 +46,21 @@ pub(crate) async fn listen(
         .into_iter()
         .map(|socket| {
             let listener = QuicListener::new(socket, config.clone(), Times::default(), net);
-            let listener = listener.map_err(failed)?;
-            let local = Name::quic(listener.socket.local());
-            Ok(Listener::Secure(SecureListener::new(listener, local)))
+            Ok(Listener::Secure(listener.map_err(failed)?.into()))
         })
         .collect()
 }
 
+impl From<QuicListener> for SecureListener {
+    fn from(listener: QuicListener) -> Self {
+        let local = Name::quic(listener.socket.local());
+        Self::new(listener, local)
+    }
+}
+
 /// A UDP socket that connections come to.
 #[derive(Debug)]
-pub(crate) struct QuicListener {
+pub(super) struct QuicListener {
     endpoint: Endpoint,
     socket: Arc<Socket>,
     config: ServerConfig,
@@ -72,7 +78,7 @@ pub(crate) struct QuicListener {
 
 /// Somebody who wants a conversation and has not begun it.
 #[derive(Debug)]
-enum Caller {
+pub(super) enum Caller {
     /// A new connection. Dropping it refuses the connection.
     Connection(Box<Newcomer>),
     /// A stream of a connection that stands. Dropping it resets the stream.
@@ -80,12 +86,13 @@ enum Caller {
 }
 
 #[derive(Debug)]
-struct Newcomer {
+pub(super) struct Newcomer {
     incoming: Incoming,
     config: Arc<ServerConfig>,
     socket: Arc<Socket>,
     afterlife: Arc<Afterlife>,
     stream_to: mpsc::Sender<QuicStream>,
+    streamless: Duration,
     _under_way: UnderWay,
 }
 
@@ -140,8 +147,14 @@ impl QuicListener {
         })
     }
 
+    /// Where it really is.
+    #[cfg(test)]
+    pub(super) fn local(&self) -> SocketAddr {
+        self.socket.local()
+    }
+
     /// Waits for somebody who wants a conversation. Cancelling loses none.
-    async fn next(&self) -> io::Result<Caller> {
+    pub(super) async fn next(&self) -> io::Result<Caller> {
         let mut streams = self.streams.lock().await;
         loop {
             let incoming = tokio::select! {
@@ -179,6 +192,7 @@ impl QuicListener {
             socket: Arc::clone(&self.socket),
             afterlife: Arc::clone(&self.afterlife),
             stream_to: self.stream_to.clone(),
+            streamless: self.times.streamless,
             _under_way: UnderWay::count(&self.under_way),
         })
     }
@@ -243,9 +257,18 @@ impl Caller {
         }
     }
 
+    /// Whether it has shown that it can be reached where it says.
+    #[cfg(test)]
+    pub(super) fn is_proved(&self) -> bool {
+        match self {
+            Self::Stream(_) => true,
+            Self::Connection(newcomer) => newcomer.incoming.remote_address_validated(),
+        }
+    }
+
     /// Completes the handshake and waits for what the conversation begins with. How long that may
     /// take is limited by dropping the future.
-    async fn complete(self) -> Result<QuicStream, HandshakeError> {
+    pub(super) async fn complete(self) -> Result<QuicStream, HandshakeError> {
         match self {
             Self::Stream(stream) => begun(stream).await,
             Self::Connection(newcomer) => newcomer.complete().await,
@@ -261,8 +284,11 @@ impl Newcomer {
         let life = Life::new(connection, self.socket, &self.afterlife);
         let stream = next_stream(&life).await;
         let stream = stream.map_err(|error| HandshakeError::Broken(error.into()))?;
-        let stream = begun(stream).await?;
-        tokio::spawn(watch(life, self.stream_to));
+        let stream = begun(stream).await.inspect_err(|_| {
+            let reason = Code::BadPreface.into();
+            life.connection.close(reason, b"streams begin with 0x01");
+        })?;
+        tokio::spawn(watch(life, self.stream_to, self.streamless));
         Ok(stream)
     }
 }
@@ -297,12 +323,12 @@ async fn begun(mut stream: QuicStream) -> Result<QuicStream, HandshakeError> {
 
 /// Hands further streams of a connection to the listener, until the connection, the listener or the
 /// peer's interest ends. Then the connection lives on as long as its streams do.
-async fn watch(life: Arc<Life>, stream_to: mpsc::Sender<QuicStream>) {
+async fn watch(life: Arc<Life>, stream_to: mpsc::Sender<QuicStream>, streamless: Duration) {
     loop {
         let stream = tokio::select! {
             stream = next_stream(&life) => stream,
             () = stream_to.closed() => return,
-            () = life.deserted(STREAMLESS_TIMEOUT) => return,
+            () = life.deserted(streamless) => return,
         };
         let Ok(stream) = stream else { return };
         if stream_to.send(stream).await.is_err() {

@@ -26,8 +26,12 @@ const MTU_V6: SockOpt = SockOpt::new(libc::IPPROTO_IPV6, libc::IPV6_MTU);
 const HEADERS_V4: i32 = 20 + 8;
 const HEADERS_V6: i32 = 40 + 8;
 
-/// The largest payload that a UDP datagram may have (RFC 9000, section 18.2).
-pub(super) const MAX_PAYLOAD: u16 = 65_527;
+/// How many packets leave by one call (UDP_SEGMENT, udp(7)).
+const SEGMENTS: u16 = 10;
+
+/// The largest packet that we send or take. One call moves at most what one datagram may hold over
+/// IPv4, so that larger packets would not be faster; and a call that holds more fails.
+pub(super) const MAX_PAYLOAD: u16 = (u16::MAX - HEADERS_V4 as u16) / SEGMENTS;
 
 /// How many bytes tell a datagram of ours from an answer to it: the two connection IDs are among them.
 const FINGERPRINT: usize = 24;
@@ -188,13 +192,13 @@ impl AsyncUdpSocket for Socket {
     }
 
     fn max_transmit_segments(&self) -> usize {
-        self.state.max_gso_segments()
+        self.state.max_gso_segments().min(SEGMENTS.into())
     }
 
-    /// What arrives glued together (GRO) is never larger than one datagram may be, and each of our
-    /// buffers takes that: without this, the buffers would be 64 times as large.
+    /// So many that each buffer takes the largest datagram there is: what arrives glued together (GRO,
+    /// udp(7)) is no larger.
     fn max_receive_segments(&self) -> usize {
-        1
+        (u16::MAX / MAX_PAYLOAD + 1).into()
     }
 
     fn may_fragment(&self) -> bool {

@@ -4,17 +4,23 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use quinn::ConnectionError;
 use sockeye_trace::Recorder;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::config::Times;
+use super::crypto::{self, Client};
+use super::listen::QuicListener;
+use super::{Code, MAX_STREAMS, UNPROVEN_HANDSHAKES};
 use crate::context::Net;
+use crate::datagram::listen::udp_sockets;
 use crate::endpoint::Endpoint;
 use crate::errno::Errno;
 use crate::error::NetError;
-use crate::link::{Link, Listener};
+use crate::link::Link;
 use crate::secure::{HandshakeError, SecureListener};
 use crate::stream::ByteLink;
 use crate::trust::{Fingerprint, FirstUse, Trust};
@@ -32,17 +38,25 @@ struct House {
 
 impl House {
     async fn open() -> (Self, SecureListener) {
+        Self::open_with(Times::default()).await
+    }
+
+    async fn open_with(times: Times) -> (Self, SecureListener) {
+        let (house, listener) = Self::open_bare(times).await;
+        (house, listener.into())
+    }
+
+    async fn open_bare(times: Times) -> (Self, QuicListener) {
         let ((server, one), (client, other)) = (net(), net());
         let asked: Endpoint = "quic://127.0.0.1:0".parse().unwrap();
-        let Listener::Secure(listener) =
-            crate::listen(&server, &asked).await.unwrap().pop().unwrap()
-        else {
-            panic!("QUIC begins with a handshake");
-        };
-        let endpoint = listener.local().to_string().parse().unwrap();
+        let at = asked.place.host_port().unwrap();
+        let sockets = udp_sockets(&server, &asked, at).await.unwrap();
+        let socket = sockets.into_iter().next().unwrap();
+        let config = crypto::server(&server, &asked).unwrap();
+        let listener = QuicListener::new(socket, config, times, &server).unwrap();
         let house = Self {
             client,
-            endpoint,
+            endpoint: format!("quic://{}", listener.local()).parse().unwrap(),
             _homes: [one, other],
         };
         (house, listener)
@@ -51,6 +65,22 @@ impl House {
     async fn dial(&self) -> ByteLink {
         let link = crate::connect(&self.client, &self.endpoint);
         bytes(timeout(LONG, link).await.unwrap().unwrap())
+    }
+}
+
+impl House {
+    /// A connection of which nothing is ours but the handshake, with these bytes on its first stream.
+    async fn dial_raw(&self, first: &[u8]) -> quinn::Connection {
+        let at = self.endpoint.place.host_port().unwrap();
+        let client = Client::new(&self.client, &self.endpoint, at).unwrap();
+        let endpoint = quinn::Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
+        let config = quinn::ClientConfig::new(client.config);
+        let to = at.to_string().parse().unwrap();
+        let connecting = endpoint.connect_with(config, to, &client.server_name);
+        let connection = connecting.unwrap().await.unwrap();
+        let (mut send, _receive) = connection.open_bi().await.unwrap();
+        send.write_all(first).await.unwrap();
+        connection
     }
 }
 
@@ -272,5 +302,227 @@ async fn who_is_not_admitted_is_refused_at_once() {
         matches!(source, HandshakeError::Refused { .. }),
         "{source:?}"
     );
+    server.abort();
+}
+
+#[tokio::test]
+async fn a_stream_that_begins_with_another_byte_is_ended() {
+    let (house, listener) = House::open().await;
+    let accepted = tokio::spawn(async move { listener.accept().await.unwrap().complete().await });
+    let link = house.dial_raw(b"G").await;
+    let Err(HandshakeError::Foreign { got, .. }) = accepted.await.unwrap() else {
+        panic!("it is no conversation");
+    };
+    assert_eq!(got, b"G");
+    let ended = timeout(LONG, link.closed()).await.unwrap();
+    let ConnectionError::ApplicationClosed(close) = &ended else {
+        panic!("{ended:?}");
+    };
+    assert_eq!(close.error_code, Code::BadPreface.into());
+}
+
+/// A listener that ends lets those finish who are being answered.
+#[tokio::test]
+async fn the_last_bytes_arrive_although_both_link_and_listener_are_gone() {
+    let (house, listener) = House::open().await;
+    let text: Vec<u8> = (0..1_000_000u32).map(|at| (at % 251) as u8).collect();
+    let sent = text.clone();
+    let server = tokio::spawn(async move {
+        let handshake = listener.accept().await.unwrap();
+        let mut link = bytes(handshake.complete().await.unwrap());
+        link.write_all(&sent).await.unwrap();
+        link.shutdown().await.unwrap();
+    });
+    let mut link = house.dial().await;
+    timeout(LONG, server).await.unwrap().unwrap();
+    // Nobody listens any more: who comes now is turned away.
+    let error = failure(&house.client, &house.endpoint.to_string()).await;
+    assert!(matches!(error, NetError::Handshake { .. }), "{error:?}");
+    let mut got = vec![];
+    timeout(LONG, link.read_to_end(&mut got))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(got == text, "{} of {} bytes", got.len(), text.len());
+    drop(link);
+    timeout(LONG, house.client.settled()).await.unwrap();
+}
+
+#[tokio::test]
+async fn much_goes_both_ways_at_once() {
+    let (house, listener) = House::open().await;
+    let server = tokio::spawn(echo(listener));
+    let (mut read, mut write) = house.dial().await.into_split();
+    let text: Vec<u8> = (0..8_000_000u32).map(|at| (at % 253) as u8).collect();
+    let sent = text.clone();
+    let sender = tokio::spawn(async move {
+        write.write_all(&sent).await.unwrap();
+        write.shutdown().await.unwrap();
+    });
+    let mut got = vec![];
+    timeout(LONG, read.read_to_end(&mut got))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(got == text, "{} of {} bytes", got.len(), text.len());
+    sender.await.unwrap();
+    server.abort();
+}
+
+#[tokio::test]
+async fn two_hundred_connections_are_served_at_once() {
+    let (house, listener) = House::open().await;
+    let server = tokio::spawn(echo(listener));
+    let mut links = vec![];
+    for _ in 0..200 {
+        links.push(house.dial().await);
+    }
+    for (number, link) in links.into_iter().enumerate() {
+        let text = number.to_string();
+        assert_eq!(say(link, text.as_bytes()).await.unwrap(), text.as_bytes());
+    }
+    server.abort();
+}
+
+/// What stands for a peer that is killed: its runtime is gone, and so says nothing.
+#[tokio::test]
+async fn a_peer_that_is_gone_without_a_word_is_noticed() {
+    let times = Times {
+        idle: Duration::from_millis(400),
+        keep_alive: Duration::from_millis(100),
+        ..Times::default()
+    };
+    let (house, listener) = House::open_with(times).await;
+    let (client, endpoint) = (house.client.clone(), house.endpoint.clone());
+    let (gone, away) = tokio::sync::oneshot::channel::<()>();
+    let peer = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let link = runtime
+            .block_on(crate::connect(&client, &endpoint))
+            .unwrap();
+        runtime.block_on(away).unwrap();
+        runtime.shutdown_background();
+        drop(link);
+    });
+    let mut link = bytes(listener.accept().await.unwrap().complete().await.unwrap());
+    let mut byte = [0];
+    // As long as it lives it may be silent for longer than the limit.
+    let silent = timeout(2 * times.idle, link.read(&mut byte)).await;
+    assert!(silent.is_err(), "{silent:?}");
+    gone.send(()).unwrap();
+    peer.join().unwrap();
+    let read = timeout(LONG, link.read(&mut byte)).await.unwrap();
+    let error = read.unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(libc::ETIMEDOUT), "{error}");
+}
+
+#[tokio::test]
+async fn a_connection_without_a_stream_is_ended() {
+    let times = Times {
+        streamless: Duration::from_millis(100),
+        ..Times::default()
+    };
+    let (house, listener) = House::open_with(times).await;
+    let server = tokio::spawn(echo(listener));
+    let link = house.dial().await;
+    let opener = link.opener().unwrap();
+    assert_eq!(say(link, b"hello").await.unwrap(), b"hello");
+    let ended = timeout(LONG, opener.closed()).await.unwrap();
+    assert_eq!(ended.raw_os_error(), Some(libc::ECONNRESET), "{ended}");
+    let refused = opener.open(&house.client.recorder).await;
+    assert!(refused.is_err(), "{refused:?}");
+    server.abort();
+}
+
+#[tokio::test]
+async fn more_streams_than_the_limit_wait() {
+    let (house, listener) = House::open().await;
+    let server = tokio::spawn(echo(listener));
+    let first = house.dial().await;
+    let opener = first.opener().unwrap();
+    let recorder = &house.client.recorder;
+    let mut links = vec![first];
+    while links.len() < MAX_STREAMS as usize {
+        let link = timeout(LONG, opener.open(recorder)).await.unwrap();
+        links.push(link.unwrap());
+    }
+    let mut next = Box::pin(opener.open(recorder));
+    let waits = timeout(Duration::from_millis(100), &mut next).await;
+    assert!(waits.is_err(), "{waits:?}");
+    // Room is announced once an eighth of the streams have ended.
+    for link in links.split_off(links.len() - MAX_STREAMS as usize / 4) {
+        assert_eq!(say(link, b"done").await.unwrap(), b"done");
+    }
+    timeout(LONG, next).await.unwrap().unwrap();
+    server.abort();
+}
+
+#[tokio::test]
+async fn a_reset_is_seen_as_one() {
+    let (house, listener) = House::open().await;
+    let accept = async || bytes(listener.accept().await.unwrap().complete().await.unwrap());
+    let (link, mut accepted) = tokio::join!(house.dial(), accept());
+    let opener = link.opener().unwrap();
+    let (second, mut other) = tokio::join!(opener.open(&house.client.recorder), accept());
+    second.unwrap().abort();
+    let read = timeout(LONG, other.read(&mut [0])).await.unwrap();
+    let error = read.unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(libc::ECONNRESET), "{error}");
+    // The other stream of the connection is none the worse for it.
+    drop(link);
+    let read = timeout(LONG, accepted.read(&mut [0])).await.unwrap();
+    assert_eq!(read.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn with_many_handshakes_under_way_addresses_are_proved_first() {
+    let (house, listener) = House::open_bare(Times::default()).await;
+    let (mut callers, mut diallers) = (vec![], JoinSet::new());
+    for number in 0..UNPROVEN_HANDSHAKES + 8 {
+        let (client, endpoint) = (house.client.clone(), house.endpoint.clone());
+        diallers.spawn(async move { crate::connect(&client, &endpoint).await });
+        let caller = timeout(LONG, listener.next()).await.unwrap().unwrap();
+        let is_proved = number >= UNPROVEN_HANDSHAKES;
+        assert_eq!(caller.is_proved(), is_proved, "{number}");
+        callers.push(caller);
+    }
+    let mut links = JoinSet::new();
+    for caller in callers {
+        links.spawn(caller.complete());
+    }
+    for met in timeout(LONG, diallers.join_all()).await.unwrap() {
+        met.unwrap();
+    }
+    for met in timeout(LONG, links.join_all()).await.unwrap() {
+        met.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn garbage_and_silence_cost_nothing() {
+    let (house, listener) = House::open().await;
+    let server = tokio::spawn(echo(listener));
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let at = house.endpoint.place.host_port().unwrap().to_string();
+    socket.connect(at).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let (mut sent, mut state) = (0, 0x9e37_79b9_7f4a_7c15_u64);
+    for len in (0..1400).cycle().take(5000) {
+        let noise = (0..len).map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state as u8
+        });
+        let noise: Vec<u8> = noise.collect();
+        sent += socket.send(&noise).unwrap_or_default();
+    }
+    let answer = say(house.dial().await, b"still here").await.unwrap();
+    assert_eq!(answer, b"still here");
+    let (mut got, mut buf) = (0, [0; 2048]);
+    while let Ok(len) = socket.recv(&mut buf) {
+        got += len;
+    }
+    assert!(got <= sent, "{got} bytes in answer to {sent}");
     server.abort();
 }
