@@ -11,6 +11,7 @@ mod encodings;
 mod endings;
 mod exec;
 mod families;
+mod files;
 mod framings;
 mod meetings;
 mod netcats;

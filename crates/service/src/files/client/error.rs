@@ -31,7 +31,7 @@ pub enum TransferError {
         message: String,
     },
     /// What the server sent is not the protocol.
-    #[error("the server sent what is no answer: {0}")]
+    #[error("the server sent what is no answer")]
     Wire(#[from] WireError),
     /// What the server sent does not answer anything that was asked.
     #[error("the server sent what nobody asked for: {0}")]
@@ -75,7 +75,7 @@ pub enum TransferError {
         why: BadName,
     },
     /// The folder that things shall be taken to cannot be used.
-    #[error("{}: {why}", path.display())]
+    #[error("{}", path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -193,9 +193,9 @@ pub enum Skip {
     #[error("has a name that is not UTF-8; --name gives it another")]
     NotUtf8,
     /// The server would refuse the name.
-    #[error(transparent)]
+    #[error("has a name that is not taken: {0}")]
     Name(#[from] BadName),
     /// It cannot be opened or read.
-    #[error("{0}")]
+    #[error("cannot be opened: {0}")]
     Open(Errno),
 }
