@@ -5,4 +5,5 @@ mod hostile;
 mod meetings;
 mod packets;
 mod place;
+mod secure;
 mod streams;

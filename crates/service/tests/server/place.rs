@@ -36,7 +36,16 @@ impl Place {
         service: impl Into<Service>,
         options: Options,
     ) -> Self {
-        let net = Net::new(Recorder::new());
+        Self::within(Net::new(Recorder::new()), endpoints, service, options).await
+    }
+
+    /// A server with keys and acquaintances of its own.
+    pub(crate) async fn within(
+        net: Net,
+        endpoints: &[&str],
+        service: impl Into<Service>,
+        options: Options,
+    ) -> Self {
         let mut entrances = vec![];
         for endpoint in endpoints {
             let endpoint: Endpoint = endpoint.parse().unwrap();
