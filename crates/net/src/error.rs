@@ -358,11 +358,6 @@ impl NetError {
 
     /// What to try, where the error's text alone does not say it.
     pub fn hint(&self) -> Option<&'static str> {
-        if let Self::KeyChanged(_) = self {
-            return Some(
-                "somebody else may answer there; if the key was changed on purpose: sockeye key forget",
-            );
-        }
         let number = self.errno()?.number();
         match self {
             Self::System {

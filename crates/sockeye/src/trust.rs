@@ -99,13 +99,12 @@ impl Terminal {
         if !io::stderr().is_terminal() {
             return None;
         }
-        if let Ok(tty) = File::open("/dev/tty") {
-            return Some(Self(Box::new(tty)));
-        }
         let stdin = io::stdin();
-        stdin
-            .is_terminal()
-            .then(|| Self(Box::new(stdin) as Box<dyn Read + Send>))
+        if stdin.is_terminal() {
+            return Some(Self(Box::new(stdin)));
+        }
+        let tty = File::open("/dev/tty").ok()?;
+        Some(Self(Box::new(tty)))
     }
 
     /// Asks until the answer is yes or no; the end of the input is a no.

@@ -60,10 +60,6 @@ const KNOWN: &[(&str, &str)] = &[
         "the parent process has to leave the descriptor open",
         "父进程必须保留该描述符",
     ),
-    (
-        "somebody else may answer there; if the key was changed on purpose: sockeye key forget",
-        "可能是别人在那里应答；若公钥是有意更换的：sockeye key forget",
-    ),
 ];
 
 /// A text of the crates below in the language of the reader.

@@ -94,6 +94,8 @@ texts! {
     EXEC_EXIT: "exit", "退出码";
     EXEC_TOOK: "time", "用时";
     EXEC_PROGRESS: "{done} of {all} hosts are done, {failed} failed", "{all} 台主机已完成 {done} 台，失败 {failed} 台";
+    HOW_TO_CHANGE: "somebody else may answer there; if the key was changed on purpose: sockeye key forget {place}",
+        "可能是别人在那里应答；若公钥是有意更换的：sockeye key forget {place}";
     UNKNOWN_ARGUMENT: "there is no {argument}", "没有 {argument} 这个参数";
     UNKNOWN_VERB: "there is no verb {argument}", "没有 {argument} 这个命令";
     MISSING_ARGUMENT: "{argument} is missing", "缺少 {argument}";

@@ -78,6 +78,10 @@ impl Ui {
             let values: [(&str, &dyn Display); 2] = [("place", place), ("key", fingerprint)];
             return Some(catalogue::HOW_TO_TRUST.fill(self.lang, &values));
         }
+        if let NetError::KeyChanged(change) = error {
+            let text = catalogue::HOW_TO_CHANGE;
+            return Some(text.fill(self.lang, &[("place", &change.place)]));
+        }
         Some(catalogue::known(error.hint()?, self.lang))
     }
 

@@ -9,3 +9,4 @@ mod key;
 mod schema;
 mod serve;
 mod terminal;
+mod trust;
