@@ -22,7 +22,7 @@ use crate::name::Name;
 use crate::options::{BindAddress, Moment, OptionKey, Proxy, Settings};
 use crate::stream::{ByteLink, Raw};
 use crate::via::{self, Tunnel};
-use crate::{exec, fd, quic, resolve, seqpacket, stdio, tls};
+use crate::{exec, fd, quic, resolve, seqpacket, stdio, tls, ws};
 
 /// How long connecting may take unless `connect-timeout=` says otherwise. The kernel alone would try
 /// for two minutes (`tcp_syn_retries`, tcp(7)).
@@ -47,7 +47,7 @@ pub async fn connect(net: &Net, endpoint: &Endpoint) -> Result<Link, NetError> {
         }
         Place::Tls(to) => tls::connect(net, endpoint, to).await.map(Link::Bytes),
         Place::Quic(to) => quic::connect(net, endpoint, to).await.map(Link::Bytes),
-        Place::Ws { .. } => Err(crate::listen::unspoken(endpoint)),
+        Place::Ws { secure, at, path } => ws::connect(net, endpoint, *secure, at, path).await,
         Place::Unix {
             kind: UnixKind::Stream,
             name,

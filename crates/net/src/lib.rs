@@ -40,6 +40,7 @@ mod tls;
 pub mod trust;
 mod unix_lock;
 mod via;
+mod ws;
 
 pub use activation::Inherited;
 pub use connect::connect;
@@ -69,3 +70,4 @@ pub use trust::{
     LineError, Pin, Pinned, Right, Rights, Trust, TrustError,
 };
 pub use via::ProxyError;
+pub use ws::WebSocketError;

@@ -4,7 +4,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use sockeye_net::{Link, MessageReceiver, MessageSender, ReadHalf, WriteHalf};
+use sockeye_net::{ByteLink, Link, MessageReceiver, MessageSender, ReadHalf, WriteHalf};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::server::lend;
@@ -43,14 +43,13 @@ enum Sink {
 /// wherever they were cut.
 pub fn as_stream(link: Link) -> io::Result<(LinkReader, LinkWriter)> {
     match link {
-        Link::Bytes(link) => {
-            let (read, write) = link.into_split();
-            Ok((
-                LinkReader(Source::Bytes(read)),
-                LinkWriter(Sink::Bytes(write)),
-            ))
-        }
+        Link::Bytes(link) => Ok(halves(link)),
         Link::Messages(link) => {
+            // A WebSocket lays its messages end to end itself, and sends no bytes as text.
+            let link = match link.into_bytes() {
+                Ok(link) => return Ok(halves(link)),
+                Err(link) => link,
+            };
             let (receiver, sender) = link.into_split();
             let source = Source::Messages {
                 receiver,
@@ -62,6 +61,14 @@ pub fn as_stream(link: Link) -> io::Result<(LinkReader, LinkWriter)> {
         // `net` has no other links, and whoever adds one will see it refused here.
         _ => Err(io::ErrorKind::Unsupported.into()),
     }
+}
+
+fn halves(link: ByteLink) -> (LinkReader, LinkWriter) {
+    let (read, write) = link.into_split();
+    (
+        LinkReader(Source::Bytes(read)),
+        LinkWriter(Sink::Bytes(write)),
+    )
 }
 
 impl LinkReader {

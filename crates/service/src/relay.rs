@@ -37,7 +37,14 @@ impl Relay {
     /// Whether the other place can be made to wait.
     fn can_wait(&self) -> bool {
         let scheme = self.to.place.scheme();
-        !scheme.is_messages() || scheme == Scheme::UnixSeqpacket
+        !scheme.is_messages() || matches!(scheme, Scheme::UnixSeqpacket | Scheme::Ws | Scheme::Wss)
+    }
+
+    /// How the other place's bytes are cut, where they are bytes: a WebSocket's only if its endpoint
+    /// says so.
+    fn framing(&self) -> Option<Framing> {
+        let says = self.to.settings.framing().is_some();
+        (says || !self.to.place.scheme().is_messages()).then(|| self.framing.clone())
     }
 }
 
@@ -50,7 +57,7 @@ pub(crate) struct Relaying {
 impl Responders for Relaying {
     fn open(&self, peer: &Peer<'_>) -> Box<dyn Responder> {
         let relay = &self.relay;
-        let framing = (!relay.to.place.scheme().is_messages()).then(|| relay.framing.clone());
+        let framing = relay.framing();
         let near = Mailbox::new(peer.framing.cloned());
         let far = Mailbox::new(framing.clone());
         let far_end = End {

@@ -156,6 +156,11 @@ impl Scheme {
         )
     }
 
+    /// Whether it is a WebSocket.
+    pub const fn is_websocket(self) -> bool {
+        matches!(self, Self::Ws | Self::Wss)
+    }
+
     /// Whether a TCP connection carries it.
     pub const fn is_over_tcp(self) -> bool {
         matches!(self, Self::Tcp | Self::Tls | Self::Ws | Self::Wss)

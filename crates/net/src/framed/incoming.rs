@@ -89,7 +89,7 @@ impl Incoming {
     }
 
     /// Reads at most `bytes` at once, 1 byte to 256 KiB: under `raw` no message is longer then, and
-    /// on a message link a longer one is cut.
+    /// on a message link a longer one is cut. A WebSocket's messages always come whole.
     pub fn set_read_size(&mut self, bytes: usize) {
         self.read_size = bytes.clamp(1, MESSAGE);
     }
@@ -227,7 +227,12 @@ impl Incoming {
             }
             Poll::Ready(Ok(None)) => Poll::Ready(Ok(None)),
             Poll::Ready(Ok(Some(message))) => {
-                self.lent = message.len;
+                if message.is_truncated()
+                    && let Some(whole) = receiver.take_overflow()
+                {
+                    self.buf = whole;
+                }
+                self.lent = self.buf.len();
                 self.messages += 1;
                 *sender = message.from;
                 Poll::Ready(Ok(Some(Found::Whole(message.full_len))))

@@ -164,6 +164,7 @@ impl Outgoing {
                     self.at = end;
                     sent.map_err(failed)?;
                 }
+                ready!(sender.poll_flush(cx)).map_err(failed)?;
                 if self.at < self.buf.len() {
                     // The beginning of a message whose body is still to come.
                     return Poll::Ready(Ok(()));

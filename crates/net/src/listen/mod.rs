@@ -14,7 +14,7 @@ use crate::endpoint::{Endpoint, Place, UnixKind};
 use crate::error::NetError;
 use crate::link::{Link, Listener};
 use crate::options::{Moment, OptionKey};
-use crate::{datagram, exec, fd, quic, seqpacket, stdio, tls};
+use crate::{datagram, exec, fd, quic, seqpacket, stdio, tls, ws};
 
 /// How many connections may wait for being accepted unless `backlog=` says otherwise. The kernel
 /// caps it by `net.core.somaxconn`, which is 4096 since Linux 5.4.
@@ -40,7 +40,7 @@ pub async fn listen(net: &Net, endpoint: &Endpoint) -> Result<Vec<Listener>, Net
         }
         Place::Tls(at) => tls::listen(net, endpoint, at).await,
         Place::Quic(at) => quic::listen(net, endpoint, at).await,
-        Place::Ws { .. } => Err(unspoken(endpoint)),
+        Place::Ws { secure, at, path } => ws::listen(net, endpoint, *secure, at, path).await,
         Place::Unix {
             kind: UnixKind::Stream,
             name,
@@ -79,12 +79,6 @@ pub fn listen_inherited(net: &Net) -> Result<Vec<Listener>, NetError> {
     all.into_iter()
         .map(|handed| fd::adopt_handed(net, handed))
         .collect()
-}
-
-/// The grammar knows the place, and nothing speaks its protocol yet.
-pub(crate) fn unspoken(endpoint: &Endpoint) -> NetError {
-    let scheme = endpoint.place.scheme().name();
-    NetError::unfit(endpoint, format!("{scheme} is not spoken here yet"))
 }
 
 /// Sets the options that are due.

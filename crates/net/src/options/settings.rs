@@ -122,6 +122,12 @@ impl Settings {
         Ok(())
     }
 
+    /// Sets how bytes are cut into messages, in the place of what the endpoint says.
+    pub fn set_framing(&mut self, framing: Framing) {
+        self.list.retain(|old| old.key != OptionKey::Frame);
+        self.insert(Setting::new(OptionKey::Frame, Value::Frame(framing)));
+    }
+
     /// Keeps the order of the table.
     fn insert(&mut self, setting: Setting) {
         let at = self.list.partition_point(|old| old.key <= setting.key);

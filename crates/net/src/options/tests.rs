@@ -77,6 +77,8 @@ const SAMPLES: &[(&str, &str)] = &[
     ("tls", "sni=example.org"),
     ("tls", "alpn=h2,http/1.1"),
     ("ws", "origin=https://example.org&origin=null"),
+    ("wss", "binary"),
+    ("ws", "max-message=64KiB"),
     ("exec", "frame=u32be"),
     ("tcp", "connect-timeout=250ms"),
     ("stdio", "timeout=5s"),

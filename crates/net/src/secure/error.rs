@@ -47,6 +47,25 @@ pub enum HandshakeError {
         /// What was wrong.
         why: String,
     },
+    /// What a client asked for is nothing that is here for it; it was told so in HTTP.
+    #[error("turned away with {status}: {why}")]
+    Turned {
+        /// The status that it was answered with.
+        status: u16,
+        /// What it was told besides.
+        why: String,
+    },
+    /// The server answered in HTTP that it does not become a WebSocket.
+    #[error(
+        "the server answers {status} instead of becoming a WebSocket{}",
+        Besides(why)
+    )]
+    Answered {
+        /// Its status, in words too.
+        status: String,
+        /// The first line of what it said besides; may be empty.
+        why: String,
+    },
     /// The peer's certificate is not to be trusted.
     #[error("the peer's certificate is not trusted: {why}")]
     Distrusted {
@@ -82,5 +101,15 @@ impl fmt::Display for Words<'_> {
             write!(out, ", ASCII \"{}\"", shown.escape_ascii())?;
         }
         Ok(())
+    }
+}
+
+/// What was said besides, if anything.
+struct Besides<'a>(&'a str);
+
+impl fmt::Display for Besides<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let colon = if self.0.is_empty() { "" } else { ": " };
+        write!(out, "{colon}{}", self.0)
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::task::{Context, Poll, ready};
 
-use sockeye_net::{ByteLink, MessageLink, Name, UnixKind};
+use sockeye_net::{ByteLink, MessageLink};
 use sockeye_trace::ConnId;
 
 use super::stream::Stream;
@@ -76,32 +76,33 @@ impl Stream for MessageLink {
         Poll::Ready(Ok(bytes.len()))
     }
 
-    fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn overflow(&mut self) -> Option<Vec<u8>> {
+        self.take_overflow()
     }
 
-    fn poll_shutdown(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.shutdown())
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        MessageLink::poll_flush(self, cx)
     }
 
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_close(cx)
+    }
+
+    #[inline]
     fn is_layered(&self) -> bool {
-        false
+        MessageLink::is_layered(self)
     }
 
-    fn reset_on_drop(&mut self) {}
+    fn reset_on_drop(&mut self) {
+        MessageLink::reset_on_drop(self);
+    }
 
     fn keeps_messages(&self) -> bool {
         true
     }
 
     fn has_end(&self) -> bool {
-        matches!(
-            self.local(),
-            Name::Unix {
-                kind: UnixKind::Seqpacket,
-                ..
-            }
-        )
+        self.half_closes()
     }
 
     fn moved(&self) -> (u64, u64) {

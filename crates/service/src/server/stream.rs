@@ -53,6 +53,10 @@ pub(crate) trait Stream: Unpin {
         cx: &mut Context<'_>,
         buf: &mut [u8],
     ) -> Poll<io::Result<Option<usize>>>;
+    /// All of the message that was just read, where the buffer was too small for it.
+    fn overflow(&mut self) -> Option<Vec<u8>> {
+        None
+    }
     /// Writes as much of `bytes` as there is room for; a message whole or not at all.
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
@@ -191,13 +195,15 @@ impl<S: Stream> StreamDriver<S> {
                 }
                 Phase::Open if self.mail_done && !self.write_done => {
                     ready!(self.link.poll_flush(cx))?;
-                    ready!(self.link.poll_shutdown(cx))?;
-                    self.write_done = true;
-                    if !self.link.has_end() {
-                        // The peer cannot end it either: it has this long to answer.
+                    if self.link.has_end() {
+                        ready!(self.link.poll_shutdown(cx))?;
+                    } else {
+                        // It cannot be told without ending its direction too: it has this long to
+                        // answer.
                         self.idle_limit = Some(QUIET);
                         self.last_used = Some(Instant::now());
                     }
+                    self.write_done = true;
                 }
                 Phase::Open if self.stalled => self.resume(cx, &mut lent.outbox)?,
                 Phase::Open => match self.read(cx, lent)? {
@@ -318,7 +324,10 @@ impl<S: Stream> StreamDriver<S> {
         if let Some(pause) = &mut self.pause {
             pause.again();
         }
-        if self.rest.len() > FRONT {
+        if let Some(whole) = self.link.overflow() {
+            self.rest = whole;
+            self.resume(cx, outbox)?;
+        } else if self.rest.len() > FRONT {
             spare::reserve(&mut self.rest, got);
             self.rest.extend_from_slice(&input[..got]);
             self.resume(cx, outbox)?;

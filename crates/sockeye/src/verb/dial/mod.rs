@@ -224,6 +224,12 @@ impl Dial {
             let scheme = endpoint.place.scheme();
             endpoint.settings.set(option, scheme)?;
         }
+        if let Some(framing) = self.framing(&endpoint)?
+            && endpoint.place.scheme().is_websocket()
+        {
+            // With a framing its messages are bytes laid end to end.
+            endpoint.settings.set_framing(framing);
+        }
         let mut signals = Signals::listen()?;
         tokio::select! {
             biased;

@@ -138,7 +138,8 @@ impl Entry {
         let places = self.endpoints.iter().chain(&self.to);
         let streams = places
             .into_iter()
-            .any(|place| !place.place.scheme().is_messages());
+            .map(|place| place.place.scheme())
+            .any(|scheme| !scheme.is_messages() || scheme.is_websocket());
         if self.frame.is_some() && !streams && !self.endpoints.is_empty() {
             return Err(usage!(
                 "datagrams are messages already; a framing is for streams"
@@ -156,6 +157,15 @@ impl Entry {
         let backlog = self.backlog.map(|count| format!("backlog={count}"));
         for option in self.option.iter().chain(&backlog) {
             set(&mut endpoints, option)?;
+        }
+        for endpoint in &mut endpoints {
+            // With a framing a WebSocket's messages are bytes laid end to end.
+            if let Some(framing) = &self.frame
+                && endpoint.place.scheme().is_websocket()
+                && endpoint.settings.framing().is_none()
+            {
+                endpoint.settings.set_framing(framing.clone());
+            }
         }
         for endpoint in &endpoints {
             let check = endpoint.settings.check(Moment::Listen);
