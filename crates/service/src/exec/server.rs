@@ -5,6 +5,7 @@ mod events;
 mod group;
 mod outputs;
 mod policy;
+mod raw;
 mod run;
 mod spawn;
 mod stdin;
@@ -19,6 +20,7 @@ use crate::{Access, BoxFuture, Conversation, Outcome, Session};
 
 pub use environment::BASE as BASE_ENVIRONMENT;
 pub use policy::{Pattern, PatternError, Policy};
+pub use raw::{RAW_ANSWER, RAW_DATAGRAM, RAW_FAREWELL, RAW_WAITING, RawExec};
 
 /// A command whose client is gone is hung up, and killed after this long.
 pub const KILLED_AFTER: Duration = Duration::from_secs(2);

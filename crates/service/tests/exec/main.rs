@@ -6,5 +6,6 @@ mod endings;
 mod input;
 #[path = "../server/place.rs"]
 mod place;
+mod raw;
 mod refusals;
 mod terminal;

@@ -309,7 +309,7 @@ where
 }
 
 /// Why a command could not be started. The folder fails with the same numbers as the program.
-fn not_started(exec: &Exec, error: &std::io::Error) -> Failure {
+pub(super) fn not_started(exec: &Exec, error: &std::io::Error) -> Failure {
     let folder = exec.cwd.as_ref().map(Argument::as_os_str);
     let what = match folder.filter(|folder| !std::path::Path::new(folder).is_dir()) {
         Some(folder) => format!("cannot enter {}", folder.display()),
