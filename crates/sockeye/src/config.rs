@@ -120,19 +120,17 @@ fn parse(text: &str) -> Result<Vec<Entry>, String> {
 
 /// What the exchange serves when nobody configured it: loopback only, and nothing that could harm.
 fn built_in() -> anyhow::Result<Vec<Entry>> {
-    let sockets = crate::runtime_dir::prepare()?;
     [(Service::Echo, 7007), (Service::Upper, 7012)]
         .into_iter()
         .map(|(service, port)| {
             let name = service.name();
-            let socket = sockets.join(format!("{name}.sock"));
             let texts = [
                 format!("tcp://127.0.0.1:{port}"),
                 format!("udp://127.0.0.1:{port}"),
-                format!("unix:{}", percent(&socket)),
             ];
-            let endpoints: Result<_, _> = texts.iter().map(|text| text.parse()).collect();
-            let endpoints = endpoints.map_err(|error| Usage(format!("{error}")))?;
+            let endpoints: Result<Vec<_>, _> = texts.iter().map(|text| text.parse()).collect();
+            let mut endpoints = endpoints.map_err(|error| Usage(format!("{error}")))?;
+            endpoints.push(crate::runtime_dir::endpoint(&name)?);
             let (name, service) = (Some(name), Some(service));
             Ok(Entry {
                 name,
@@ -142,13 +140,6 @@ fn built_in() -> anyhow::Result<Vec<Entry>> {
             })
         })
         .collect()
-}
-
-/// A path as it stands in an endpoint.
-fn percent(path: &Path) -> String {
-    path.to_string_lossy()
-        .replace('%', "%25")
-        .replace('?', "%3f")
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use sockeye_net::Endpoint;
 
 use crate::exit::usage;
 
@@ -19,6 +20,18 @@ pub(crate) fn prepare() -> anyhow::Result<PathBuf> {
     let dir = place(asked.filter(|dir| dir.is_absolute()), uid);
     own(&dir, uid)?;
     Ok(dir)
+}
+
+/// Where a service listens in it.
+pub(crate) fn endpoint(service: &str) -> anyhow::Result<Endpoint> {
+    let socket = prepare()?.join(format!("{service}.sock"));
+    let name = socket
+        .to_string_lossy()
+        .replace('%', "%25")
+        .replace('?', "%3f");
+    format!("unix:{name}")
+        .parse()
+        .map_err(|error| usage!("{error}"))
 }
 
 fn place(asked: Option<PathBuf>, uid: u32) -> PathBuf {

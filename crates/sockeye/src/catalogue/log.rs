@@ -4,6 +4,7 @@ use super::texts;
 
 texts! {
     LISTENING: "listening on {endpoint}: {service}", "正在监听 {endpoint}：{service}";
+    INSECURE: "warning: any program of this machine may use {endpoint}: {service}", "警告：本机任何程序都可使用 {endpoint}：{service}";
     SOCKET: "the socket of {endpoint}", "{endpoint} 的套接字";
     ACCEPTED: "connected to {local}", "已连接到 {local}";
     CONNECTED: "connected from {local}", "已从 {local} 连出";
@@ -67,6 +68,7 @@ texts! {
     DOES_DAYTIME: "says what time it is", "报告当前时间";
     DOES_HUB: "what one says all others hear", "一人发言，其他人都能听到";
     DOES_RELAY: "passes everything on", "转发一切";
+    DOES_EXEC: "runs commands for those who may", "为获准者执行命令";
     TRY_DIAL: "type a line, read it in upper case", "输入一行，看它变成大写";
     TRY_PYTHON: "Python's socket module", "Python 的 socket 模块";
     TRY_NCAT: "netcat", "netcat（ncat）";

@@ -39,6 +39,7 @@ pub(super) const HEADINGS: &[(&str, &str)] = &[
     ("Options", "选项"),
     ("Everywhere", "通用选项"),
     ("Limits", "上限"),
+    ("Commands", "命令"),
     ("Several hosts", "多台主机"),
     ("What ends when", "何时结束"),
     ("What to see", "显示"),

@@ -24,6 +24,16 @@ pub(super) const PAGE: Page = Page {
             "设置套接字选项，写法同端点中的参数；-o help 列出全部",
         ),
         ("backlog", "内核为尚未 accept 的连接排队的上限"),
+        (
+            "allow",
+            "exec 只运行这条命令；以 … 结尾则运行以此开头的任何命令；可重复",
+        ),
+        ("allow_env", "exec 只允许请求设置这个环境变量；可重复"),
+        ("shell", "exec 也运行 shell 命令行"),
+        (
+            "insecure_anyone",
+            "为本机任何程序服务：回环地址上的明文套接字",
+        ),
         ("once", "只服务一个对端，然后结束"),
         ("requests", "回答这么多次后关闭该连接，继续接受新连接"),
         (
@@ -64,6 +74,13 @@ pub(super) const PAGE: Page = Page {
             does: Text {
                 en: "upper-case whatever comes, on all interfaces, TCP and UDP",
                 zh: "在所有网卡上把收到的内容转成大写，TCP 与 UDP",
+            },
+        },
+        Example {
+            line: "sockeye serve exec --allow uptime --allow 'systemctl status …'",
+            does: Text {
+                en: "run these commands for our own user",
+                zh: "为本用户运行这些命令",
             },
         },
         Example {

@@ -9,7 +9,7 @@ use sockeye_frame::Framing;
 use sockeye_service::reply::{Chargen, Daytime, Discard, Echo, Reply, Upper};
 use sockeye_service::{Hub, Print, Relay, Service as Answers};
 
-use super::{Entry, Service};
+use super::{Entry, Service, commands};
 use crate::context::Context;
 use crate::exit::{Usage, unless_closed, unwritten, usage};
 use crate::ui::Flow;
@@ -59,6 +59,7 @@ impl<'a> Maker<'a> {
                 let framing = entry.frame.clone().unwrap_or_else(Framing::raw);
                 Relay::new(self.context.net.clone(), to, framing).into()
             }
+            Service::Exec => commands::make(self.context, entry)?,
         })
     }
 

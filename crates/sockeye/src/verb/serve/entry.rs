@@ -6,8 +6,10 @@ use serde::Deserialize;
 use sockeye_frame::Framing;
 use sockeye_net::{Endpoint, Moment, OptionError};
 
+use sockeye_service::exec::server::Pattern;
 use sockeye_service::{Cidr, Options};
 
+use super::commands;
 use crate::exit::{Usage, usage};
 use crate::values::{Charset, Count, Pause, ReadSize, Wait, from_text, from_texts};
 
@@ -24,6 +26,7 @@ pub(crate) enum Service {
     Daytime,
     Hub,
     Relay,
+    Exec,
 }
 
 impl Service {
@@ -72,6 +75,20 @@ pub(crate) struct Entry {
     /// Connections the kernel may queue before we accept them
     #[arg(long, value_name = "COUNT")]
     pub(crate) backlog: Option<u32>,
+
+    /// `exec` runs only this command, or with … at its end any that begins so; may be repeated
+    #[arg(long, value_name = "COMMAND", help_heading = "Commands")]
+    #[serde(deserialize_with = "from_texts")]
+    pub(crate) allow: Vec<Pattern>,
+    /// `exec` takes only this name for a command's environment; may be repeated
+    #[arg(long, value_name = "NAME", help_heading = "Commands")]
+    pub(crate) allow_env: Vec<String>,
+    /// `exec` also runs command lines of a shell
+    #[arg(long, help_heading = "Commands")]
+    pub(crate) shell: bool,
+    /// Serve any program of this machine, over plain sockets on loopback
+    #[arg(long, help_heading = "Commands")]
+    pub(crate) insecure_anyone: bool,
 
     /// Serve one peer, then end
     #[arg(long, help_heading = "Limits")]
@@ -140,11 +157,13 @@ impl Entry {
             .into_iter()
             .map(|place| place.place.scheme())
             .any(|scheme| !scheme.is_messages() || scheme.is_websocket());
-        if self.frame.is_some() && !streams && !self.endpoints.is_empty() {
+        let framed = self.frame.is_some() && service != Service::Exec;
+        if framed && !streams && !self.endpoints.is_empty() {
             return Err(usage!(
                 "datagrams are messages already; a framing is for streams"
             ));
         }
+        commands::check(self)?;
         self.with_options()?;
         self.encoded(self.quit_on.as_deref())?;
         self.encoded(self.text.as_deref())?;
@@ -229,6 +248,10 @@ impl Entry {
                 encoding,
                 option,
                 backlog,
+                allow,
+                allow_env,
+                shell,
+                insecure_anyone,
                 ..
             } = entry.clone();
             Self {
@@ -240,6 +263,10 @@ impl Entry {
                 encoding,
                 option,
                 backlog,
+                allow,
+                allow_env,
+                shell,
+                insecure_anyone,
                 ..Self::default()
             }
         };

@@ -1,6 +1,7 @@
 //! `sockeye serve`: services on endpoints, until interrupted.
 
 mod answers;
+mod commands;
 mod entry;
 mod exchange;
 mod notices;
@@ -21,6 +22,7 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::exit::{Exit, Interrupted, unless_closed, usage};
 use crate::journal::{Journal, Target, View};
+use crate::runtime_dir;
 use crate::signals::{Asked, Signals};
 use crate::supervisor::Supervisor;
 use crate::ui::write_stdout;
@@ -106,7 +108,11 @@ impl Serve {
         };
         let mut endpoints = words::endpoints(&self.endpoints)?;
         if endpoints.is_empty() && !handed {
-            endpoints.push(ANYWHERE.parse()?);
+            endpoints.push(match service {
+                // A port would be for strangers.
+                Service::Exec => runtime_dir::endpoint(&service.name())?,
+                _ => ANYWHERE.parse()?,
+            });
         }
         if self.json && service == Service::Print {
             return Err(usage!(

@@ -35,6 +35,19 @@ pub(super) fn listening(
     );
 }
 
+/// Anybody on this machine may do as he likes through a socket.
+pub(super) fn insecure(journal: &Journal, lang: Lang, entry: &Entry, socket: &Socket) {
+    let (service, endpoint) = (entry.label(), socket.local.to_string());
+    let text = say::INSECURE.fill(lang, &[("endpoint", &endpoint), ("service", &service)]);
+    journal.say(
+        "insecure",
+        |line| {
+            line.put("service", &service).put("endpoint", &endpoint);
+        },
+        Some(text),
+    );
+}
+
 /// `--show-socket`: what the kernel made of a socket.
 pub(super) fn socket(journal: &Journal, lang: Lang, socket: &Socket) {
     let Some(report) = socket.report() else {

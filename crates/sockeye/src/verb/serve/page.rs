@@ -59,6 +59,7 @@ fn about(service: Service, lang: Lang) -> &'static str {
         Service::Daytime => say::DOES_DAYTIME,
         Service::Hub => say::DOES_HUB,
         Service::Relay => say::DOES_RELAY,
+        Service::Exec => say::DOES_EXEC,
     }
     .get(lang)
 }

@@ -1,0 +1,252 @@
+//! `serve exec`: who may run what, and where that may be served at all.
+
+use std::sync::Arc;
+
+use sockeye_net::trust::Right;
+use sockeye_net::{Endpoint, Host, HostPort, Place, Scheme, UnixKind};
+use sockeye_service::exec::server::{ExecServer, Policy, RawExec};
+use sockeye_service::{Access, Conversation, Service as Answers};
+
+use super::{Entry, Service};
+use crate::context::Context;
+use crate::exit::usage;
+
+/// Refuses what would serve strangers, and flags that make no sense together.
+pub(super) fn check(entry: &Entry) -> anyhow::Result<()> {
+    let exec = entry.service == Some(Service::Exec);
+    for (given, flag) in [
+        (!entry.allow.is_empty(), "allow"),
+        (!entry.allow_env.is_empty(), "allow-env"),
+        (entry.shell, "shell"),
+        (entry.insecure_anyone, "insecure-anyone"),
+    ] {
+        if given && !exec {
+            return Err(usage!("{flag} is for exec"));
+        }
+    }
+    if !exec {
+        return Ok(());
+    }
+    for (given, flag) in [
+        (entry.encoding.is_some(), "encoding"),
+        (entry.quit_on.is_some(), "quit-on"),
+        (entry.requests.is_some() && !is_raw(entry), "requests"),
+        (entry.read_size.is_some() && !is_raw(entry), "read-size"),
+        (entry.read_pause.is_some() && !is_raw(entry), "read-pause"),
+    ] {
+        if given {
+            return Err(usage!(
+                "exec takes no {flag}: its wire has frames of its own"
+            ));
+        }
+    }
+    if entry.shell && !entry.allow.is_empty() {
+        return Err(usage!(
+            "shell runs anything, allow only what it lists: choose one of them"
+        ));
+    }
+    if entry.frame.is_some() {
+        check_raw(entry)?;
+    }
+    entry
+        .endpoints
+        .iter()
+        .try_for_each(|endpoint| check_place(endpoint, entry))
+}
+
+/// Whether it is served as the tutorials have it: text in, text out.
+fn is_raw(entry: &Entry) -> bool {
+    entry.frame.is_some()
+}
+
+fn check_raw(entry: &Entry) -> anyhow::Result<()> {
+    let raw = entry
+        .frame
+        .as_ref()
+        .is_some_and(sockeye_frame::Framing::is_raw);
+    if raw && entry.insecure_anyone && entry.shell {
+        return Ok(());
+    }
+    Err(usage!(
+        "exec has frames of its own (docs/wire.md); what the tutorials do is \
+         --insecure-anyone --frame raw --shell, on loopback"
+    ))
+}
+
+fn check_place(endpoint: &Endpoint, entry: &Entry) -> anyhow::Result<()> {
+    let raw = is_raw(entry);
+    let plain = match &endpoint.place {
+        Place::Tcp(at) => Some(is_loopback(at)),
+        Place::Udp(at) if raw => Some(is_loopback(at)),
+        Place::Ws {
+            at, secure: false, ..
+        } if !raw => Some(is_loopback(at)),
+        _ => None,
+    };
+    match plain {
+        Some(true) if entry.insecure_anyone => return Ok(()),
+        Some(true) => {
+            return Err(usage!(
+                "{endpoint}: any program of this machine could run commands there; use unix: or \
+                 tls://, or say --insecure-anyone"
+            ));
+        }
+        Some(false) => {
+            return Err(usage!(
+                "{endpoint}: whoever reaches it could run commands there; use tls://, quic:// or \
+                 wss:// (--insecure-anyone opens loopback alone)"
+            ));
+        }
+        None => {}
+    }
+    let keyed = endpoint.place.scheme().is_secure();
+    let ours = matches!(
+        endpoint.place,
+        Place::Unix {
+            kind: UnixKind::Stream | UnixKind::Seqpacket,
+            ..
+        }
+    );
+    match endpoint.place.scheme() {
+        Scheme::Udp if !raw => Err(usage!(
+            "{endpoint}: datagrams may get lost, use quic:// (what the tutorials do is \
+             --insecure-anyone --frame raw --shell)"
+        )),
+        _ if raw => Err(usage!(
+            "{endpoint}: with --frame raw exec is served on tcp:// and udp:// alone"
+        )),
+        // Who is behind an inherited socket is asked when somebody comes.
+        Scheme::Fd => Ok(()),
+        _ if keyed || ours => Ok(()),
+        _ => Err(usage!(
+            "{endpoint}: it does not show who is at the other end; exec is served on unix:, \
+             unix-seqpacket:, tls://, quic:// and wss://"
+        )),
+    }
+}
+
+/// Whether nobody but this machine can reach it. A name is resolved later, and each connection is
+/// looked at once more.
+fn is_loopback(at: &HostPort) -> bool {
+    match &at.host {
+        Host::Unspecified => true,
+        Host::Name(name) => name.to_string() == "localhost",
+        host => host.ip().is_some_and(|ip| ip.is_loopback()),
+    }
+}
+
+/// What runs the commands.
+pub(super) fn make(context: &Context, entry: &Entry) -> anyhow::Result<Answers> {
+    let policy = Policy {
+        allow: entry.allow.clone(),
+        allow_env: entry.allow_env.clone(),
+        shell: entry.shell,
+    };
+    if is_raw(entry) {
+        return Ok(RawExec::new(policy, context.net.recorder.clone()).into());
+    }
+    let mut access = Access::new(Right::Exec);
+    let secure = |endpoint: &Endpoint| endpoint.place.scheme().is_secure();
+    if entry.endpoints.is_empty() || entry.endpoints.iter().any(secure) {
+        access = access.with_keys(Arc::clone(context.net.trust.authorized()?));
+    }
+    if entry.insecure_anyone {
+        access = access.with_anyone_on_loopback();
+    }
+    let server: Arc<dyn Conversation> = Arc::new(ExecServer::new(access, policy));
+    Ok(server.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_line(endpoint: &str, expected: Result<(), &str>, change: impl FnOnce(&mut Entry)) {
+        let mut entry = Entry {
+            service: Some(Service::Exec),
+            endpoints: vec![endpoint.parse().unwrap()],
+            ..Entry::default()
+        };
+        change(&mut entry);
+        match (entry.check(), expected) {
+            (Ok(()), Ok(())) => {}
+            (Err(error), Err(part)) => {
+                let error = error.to_string();
+                assert!(error.contains(part) && !error.contains('\n'), "{error}");
+            }
+            (found, _) => panic!("{endpoint}: {found:?}"),
+        }
+    }
+
+    #[test]
+    fn strangers_are_not_served() {
+        let check = |endpoint: &str, expected| check_line(endpoint, expected, |_| {});
+        for endpoint in [
+            "unix:@exec",
+            "unix-seqpacket:/run/exec",
+            "tls://:7022",
+            "tls://0.0.0.0:7022",
+            "quic://:7022",
+            "wss://:7022/",
+            "fd:3",
+        ] {
+            check(endpoint, Ok(()));
+        }
+        check("tcp://127.0.0.1:1", Err("say --insecure-anyone"));
+        check("tcp://0.0.0.0:1", Err("whoever reaches it"));
+        check("ws://:1/", Err("say --insecure-anyone"));
+        check("udp://:1", Err("use quic://"));
+        for endpoint in [
+            "unix-dgram:@x",
+            "stdio:",
+            "exec:cat",
+            "ip://127.0.0.1?proto=icmp",
+        ] {
+            check(endpoint, Err("it does not show who"));
+        }
+        let anyone = |entry: &mut Entry| entry.insecure_anyone = true;
+        check_line("tcp://:1", Ok(()), anyone);
+        check_line("tcp://[::1]:1", Ok(()), anyone);
+        check_line("ws://localhost:1/", Ok(()), anyone);
+        check_line("tcp://192.0.2.7:1", Err("opens loopback alone"), anyone);
+        check_line("tcp://example.com:1", Err("opens loopback alone"), anyone);
+        check_line("udp://:1", Err("use quic://"), anyone);
+    }
+
+    #[test]
+    fn the_tutorials_form_has_to_be_asked_for_in_full() {
+        let raw = |entry: &mut Entry| entry.frame = "raw".parse().ok();
+        let full = |entry: &mut Entry| {
+            raw(entry);
+            (entry.insecure_anyone, entry.shell) = (true, true);
+        };
+        check_line(
+            "tcp://:1",
+            Err("--insecure-anyone --frame raw --shell"),
+            raw,
+        );
+        check_line("tcp://:1", Ok(()), full);
+        check_line("udp://127.0.0.1:1", Ok(()), full);
+        check_line("udp://0.0.0.0:1", Err("opens loopback alone"), full);
+        check_line("tls://:1", Err("tcp:// and udp:// alone"), full);
+        check_line("tcp://:1", Err("frames of its own"), |entry| {
+            full(entry);
+            entry.frame = "line".parse().ok();
+        });
+    }
+
+    #[test]
+    fn flags_that_make_no_sense_are_refused() {
+        check_line("unix:@x", Err("choose one of them"), |entry| {
+            entry.shell = true;
+            entry.allow = vec!["uptime".parse().unwrap()];
+        });
+        check_line("unix:@x", Err("exec takes no quit-on"), |entry| {
+            entry.quit_on = Some("bye".to_owned());
+        });
+        check_line("unix:@x", Err("shell is for exec"), |entry| {
+            (entry.service, entry.shell) = (Some(Service::Echo), true);
+        });
+    }
+}
