@@ -206,6 +206,7 @@ mod tests {
             ("dial", include_str!("../../../../docs/dial.md")),
             ("exec", include_str!("../../../../docs/exec.md")),
             ("bench", include_str!("../../../../docs/bench.md")),
+            ("key", include_str!("../../../../docs/trust.md")),
         ];
         let tree = cli::command(Lang::En);
         for (verb, guide) in guides {
