@@ -332,3 +332,35 @@ fn ctrl_c_goes_to_all_hosts_that_run() {
     assert_eq!(said.matches("ended by signal INT").count(), 2, "{said}");
     assert_eq!(said.matches("not run").count(), 1, "{said}");
 }
+
+/// With our own server: the command has a real terminal of our size, and its keys.
+#[test]
+fn a_terminal_there_is_as_ours() {
+    let folder = tempfile::tempdir().unwrap();
+    let endpoint = format!("unix:{}", folder.path().join("exec.sock").display());
+    let mut server = crate::harness::serve(&["exec", &endpoint]);
+    server.event("ready");
+    let script = "trap 'stty size' WINCH; tty; echo $TERM; stty size; \
+                  while ! read line; do :; done; echo got $line >&2; exec sleep 9999";
+    let args = ["-t", &endpoint, "--", "sh", "-c", script];
+    let Some(mut terminal) = on_a_terminal(&args) else {
+        return;
+    };
+    terminal.wait_for("/dev/pts/");
+    terminal.wait_for("\r\nxterm\r\n24 80\r\n");
+    let size = Winsize {
+        ws_row: 50,
+        ws_col: 132,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    tcsetwinsize(&terminal.line, size).unwrap();
+    terminal.wait_for("50 132\r\n");
+    terminal.type_in("wrogn\x7f\x7fng 字\r");
+    terminal.wait_for("got wrong 字\r\n");
+    terminal.type_in("\x03");
+    terminal.wait_for("^C");
+    assert_eq!(terminal.end(), Some(130));
+    server.signal(sockeye_testkit::Signal::TERM);
+    assert_eq!(server.exit().code, Some(0));
+}

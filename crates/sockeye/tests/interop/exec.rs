@@ -1,6 +1,7 @@
 //! `sockeye exec` against servers that were written from docs/wire.md alone, honest ones and others,
 //! and against our own.
 
+mod both;
 mod faults;
 
 use std::process::Command;

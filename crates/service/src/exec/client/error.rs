@@ -13,8 +13,8 @@ use crate::wire::WireError;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ExecError {
-    /// The server refuses.
-    #[error("the server refuses: {}", .0.message)]
+    /// The server answered with an error.
+    #[error("the server {}: {}", verb(.0), .0.message)]
     Refused(Failure),
     /// The command was asked for, and nothing is heard of it.
     #[error("the server did not start the command within {after:?}")]
@@ -39,6 +39,14 @@ pub enum ExecError {
     /// The input for the command could not be read.
     #[error("cannot read the input for the command")]
     Input(#[source] io::Error),
+}
+
+/// Nobody need be told that a command which could not be started was refused.
+fn verb(failure: &Failure) -> &'static str {
+    match &*failure.code {
+        "denied" | "not_allowed" => "refuses",
+        _ => "says",
+    }
 }
 
 impl ExecError {

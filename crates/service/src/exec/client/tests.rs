@@ -84,7 +84,7 @@ async fn one_command_after_another_is_heard_to_its_end() {
 
     outgoing.start(command()).await.unwrap();
     let refused = incoming.next().await.unwrap_err();
-    assert_eq!(refused.to_string(), "the server refuses: no cat");
+    assert_eq!(refused.to_string(), "the server says: no cat");
     assert!(matches!(refused, ExecError::Refused(failure) if failure.errno == Some(2)));
 
     outgoing.start(command()).await.unwrap();

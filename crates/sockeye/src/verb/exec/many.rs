@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use sockeye_net::options::show_duration;
 use sockeye_service::exec::Output;
 use sockeye_service::exec::client::Ended;
 use tokio::sync::Mutex;
@@ -168,7 +167,7 @@ fn table(hosts: &[Host], results: &[Result], context: &Context) -> String {
     table.row([say::EXEC_HOST, say::EXEC_EXIT, say::EXEC_TOOK].map(|text| text.get(lang)));
     for (host, result) in hosts.iter().zip(results) {
         let took = match result {
-            Some(Ok(ended)) => show_duration(ended.took),
+            Some(Ok(ended)) => format!("{} ms", ended.took.as_millis()),
             _ => String::new(),
         };
         let what = match result {
