@@ -20,6 +20,7 @@ mod replies;
 mod sockets;
 mod sticky;
 mod udp;
+mod websocket;
 
 /// Starting our own side.
 mod ours {
@@ -78,6 +79,7 @@ mod ours {
             let port = place
                 .rsplit(':')
                 .next()
+                .and_then(|port| port.split('/').next())
                 .expect("an endpoint with a port has a colon");
             port.parse::<u16>()
                 .expect("what follows the last colon is the port")
