@@ -205,6 +205,8 @@ mod tests {
             ("serve", include_str!("../../../../docs/serve.md")),
             ("dial", include_str!("../../../../docs/dial.md")),
             ("exec", include_str!("../../../../docs/exec.md")),
+            ("put", include_str!("../../../../docs/files.md")),
+            ("get", include_str!("../../../../docs/files.md")),
             ("bench", include_str!("../../../../docs/bench.md")),
             ("key", include_str!("../../../../docs/trust.md")),
         ];
