@@ -22,7 +22,7 @@ use super::list::{Checked, MAX_ENTRIES, check};
 use super::outbox::outbox;
 use super::place::{Begin, Keeper, Place, Work};
 use super::progress::{OnNote, Progress};
-use super::put::{broken, ends_all, refused, spawn, until_stopped, while_moving, write};
+use super::put::{broken, ends_all, refused, spawn, while_moving, write};
 use super::stop::Stop;
 use super::want::{Asked, Asker, Shared, Want, Wanted, wanted};
 use crate::files::message::{Answer, Code, Content, Entry, EntryKind, MAX_BODY};
@@ -147,10 +147,14 @@ pub async fn get(
             },
         }
     };
-    let stopped = until_stopped(exchange, stop, || {
-        shared.stop.store(true, Ordering::Relaxed);
-        shared.window.close();
-    });
+    // What is on the way need not arrive: what has come is kept.
+    let stopped = async {
+        tokio::select! {
+            biased;
+            () = stop.asked() => Err(TransferError::Stopped),
+            done = exchange => done,
+        }
+    };
     let read = while_moving(stopped, &progress, patience, || false).await;
     // With the sender of work gone the thread ends: what has come is kept or stored first.
     drop(taker);

@@ -182,7 +182,7 @@ pub(super) async fn write<T>(
 }
 
 /// Runs `work` until it is done or was stopped, and a little longer.
-pub(super) async fn until_stopped<T>(
+async fn until_stopped<T>(
     work: impl Future<Output = Result<T, TransferError>>,
     stop: &Stop,
     tell: impl FnOnce(),
