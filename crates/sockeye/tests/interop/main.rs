@@ -10,6 +10,7 @@ mod connect;
 mod encodings;
 mod endings;
 mod exec;
+mod exec_server;
 mod families;
 mod files;
 mod framings;
