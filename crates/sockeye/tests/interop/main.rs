@@ -17,6 +17,7 @@ mod framings;
 mod meetings;
 mod netcats;
 mod partial;
+mod quic;
 mod replies;
 mod sockets;
 mod sticky;
