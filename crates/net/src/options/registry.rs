@@ -24,6 +24,10 @@ keys! {
     Cert Key Ca Pin Sni Alpn Origin Binary MaxMessage Frame ConnectTimeout Timeout Via
 }
 
+/// What a QUIC socket asks for: all its connections share one buffer, which must not overflow while
+/// the process has no turn. The kernel gives as much of it as rmem_max allows.
+const QUIC_RCVBUF: u32 = 2 << 20;
+
 impl OptionKey {
     /// Everything there is to know about it.
     pub fn spec(self) -> &'static Spec {
@@ -37,6 +41,10 @@ impl OptionKey {
 
     /// Its value when nobody wrote it; nothing where the kernel decides, or whoever opened `fd:`.
     pub fn default_value(self, scheme: Scheme, moment: Moment) -> Option<Value> {
+        let is_fresh = matches!(moment, Moment::Listen | Moment::Dial);
+        if self == Self::RcvBuf && scheme == Scheme::Quic && is_fresh {
+            return Some(Value::Size(QUIC_RCVBUF));
+        }
         let is_on = match self {
             Self::NoDelay => matches!(moment, Moment::Listen | Moment::Dial | Moment::Adopted),
             Self::ReuseAddr => moment == Moment::Listen,

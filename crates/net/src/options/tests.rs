@@ -579,3 +579,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_quic_socket_asks_for_room_unless_another_size_is_written() {
+    let asked = |text: &str| {
+        let endpoint: Endpoint = text.parse().unwrap();
+        let (settings, scheme) = (&endpoint.settings, endpoint.place.scheme());
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        settings.apply(&socket, scheme, Moment::Listen).unwrap();
+        let back = settings.read_back(&socket, scheme, Moment::Listen);
+        back.into_iter()
+            .map(|one| one.asked.to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(asked("quic://:7"), ["2MiB"]);
+    assert_eq!(asked("quic://:7?rcvbuf=64KiB"), ["64KiB"]);
+    assert!(asked("udp://:7").is_empty());
+}

@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use quinn::{Endpoint, Incoming, ServerConfig, TokioRuntime};
 use sockeye_trace::Recorder;
+use tokio::runtime::Handle;
 use tokio::sync::{Mutex, mpsc};
 
 use super::config::{Times, endpoint as endpoint_config, transport};
@@ -67,6 +68,7 @@ pub(super) struct QuicListener {
     times: Times,
     afterlife: Arc<Afterlife>,
     recorder: Recorder,
+    runtime: Handle,
     /// Handshakes that were begun and have not ended.
     under_way: Arc<AtomicUsize>,
     /// Further streams of connections that stand; closed when listening ends.
@@ -141,6 +143,7 @@ impl QuicListener {
             times,
             afterlife: Arc::clone(&net.afterlife),
             recorder: net.recorder.clone(),
+            runtime: Handle::current(),
             under_way: Arc::default(),
             streams: Mutex::new(streams),
             stream_to,
@@ -208,7 +211,7 @@ impl Drop for QuicListener {
     /// Who comes from now on is refused at once; those who are connected keep the socket open.
     fn drop(&mut self) {
         let endpoint = self.endpoint.clone();
-        tokio::spawn(async move {
+        self.runtime.spawn(async move {
             loop {
                 tokio::select! {
                     () = endpoint.wait_idle() => return,
@@ -314,7 +317,7 @@ async fn begun(mut stream: QuicStream) -> Result<QuicStream, HandshakeError> {
         other => {
             stream.set_reset(Some(Code::BadPreface));
             Err(HandshakeError::Foreign {
-                protocol: "what streams begin with",
+                protocol: "sockeye/1 (streams begin with 0x01)",
                 got: vec![other],
             })
         }
