@@ -91,14 +91,11 @@ fn the_client_of_the_page_runs_as_it_stands() {
 #[test]
 fn the_hexdump_of_the_page_is_true() {
     let at = unix(&[]);
-    let mut bytes = vec![];
-    for line in block("hexdump")
-        .lines()
-        .filter_map(|line| line.strip_prefix("> "))
-    {
-        let digits = line.split('|').next().unwrap().split_whitespace().skip(1);
-        bytes.extend(digits.map(|digits| u8::from_str_radix(digits, 16).unwrap()));
-    }
+    let lines = block("hexdump").lines();
+    let sent = lines.filter_map(|line| line.strip_prefix("> ")?.split('|').next());
+    let hex: String = sent
+        .flat_map(|line| line.split_whitespace().skip(1))
+        .collect();
     let script = "\
 import socket, sys
 sock = socket.socket(socket.AF_UNIX)
@@ -109,7 +106,6 @@ while b'took_ms' not in data or not data.endswith(b'}'):
     data += sock.recv(65536)
 sys.stdout.buffer.write(data)
 ";
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let Some(mut peer) = python(script, &[&at.socket, &hex]) else {
         return;
     };
@@ -153,10 +149,7 @@ fn commands_that_do_as_they_like_and_clients_too() {
         return;
     };
     let exit = client.exit();
-    let expected: String = scenarios
-        .iter()
-        .map(|name| format!("ok {name}\n"))
-        .collect();
+    let expected = format!("ok {}\n", scenarios.join("\nok "));
     assert_eq!(exit.stdout_text(), expected, "{}", exit.stderr_text());
     let peak = peak_memory(at.server.id());
     assert!(peak < 64 << 20, "{peak} bytes");

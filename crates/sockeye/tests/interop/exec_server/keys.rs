@@ -123,3 +123,42 @@ fn a_key_that_loses_its_right_loses_its_command() {
         "{again}"
     );
 }
+
+/// One server, one key, and every kind of connection on which exec is served.
+#[test]
+fn the_same_command_over_every_kind_of_connection() {
+    let (owner, alice) = (Person::new(), Person::new());
+    owner.key(&["allow", &alice.key, "alice", "exec"]);
+    let socket = |name: &str| owner.folder.path().join(name).display().to_string();
+    let (stream, packets) = (socket("stream"), socket("packets"));
+    let endpoints = [
+        "tls://127.0.0.1:0",
+        "quic://127.0.0.1:0",
+        "wss://127.0.0.1:0/run",
+        &format!("unix:{stream}"),
+        &format!("unix-seqpacket:{packets}"),
+    ];
+    let args = [&["serve", "--json", "exec"], &endpoints[..]].concat();
+    let server = Process::start(&mut at(owner.folder.path(), &args));
+    server.event("ready");
+    for listening in server.events("listening") {
+        let endpoint = listening["endpoint"].as_str().unwrap();
+        let script = "head -c 3000000 /dev/zero; cat >&2; exit 7";
+        let args = [
+            "--trust-on-first-use",
+            "exec",
+            endpoint,
+            "--",
+            "sh",
+            "-c",
+            script,
+        ];
+        let mut client = Process::start(&mut at(alice.folder.path(), &args));
+        client.write_stdin(b"typed here");
+        let exit = client.exit();
+        assert_eq!(exit.code, Some(7), "{endpoint}: {}", exit.stderr_text());
+        assert_eq!(exit.stdout.len(), 3_000_000, "{endpoint}");
+        assert!(exit.stderr_text().contains("typed here"), "{endpoint}");
+    }
+    server.wait_events("command_ended", endpoints.len());
+}
