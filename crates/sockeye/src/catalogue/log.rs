@@ -30,6 +30,11 @@ texts! {
     COMMAND_TIMED_OUT: " (its time was over)", "（超时）";
     COMMAND_LEFT_RUNNING: " (something it started goes on)", "（它启动的程序仍在运行）";
     COMMAND_ABANDONED: " (nobody waited any more)", "（已无人等待）";
+    FILE_STORED: "{who} stored {name}, {bytes} in {ms} ms", "{who} 存入 {name}，{bytes}，用时 {ms} 毫秒";
+    FILE_SENT: "{who} got {name}, {bytes} in {ms} ms", "{who} 取走 {name}，{bytes}，用时 {ms} 毫秒";
+    FILE_REFUSED: "{who} was refused {name}: {error}", "拒绝 {who} 的 {name}：{error}";
+    FILE_INTERRUPTED: "{name} of {who} broke off, {bytes} are kept", "{who} 的 {name} 中断，保留 {bytes}";
+    PUBLIC: "everybody may read what {service} has at {endpoint}", "任何人都可以读取 {endpoint} 上 {service} 的内容";
     READ: "read {bytes}: {text}", "读到 {bytes}：{text}";
     READ_EMPTY: "read an empty message", "读到一条空消息";
     READ_FAILED: "read failed: {error}", "读取失败：{error}";
@@ -67,6 +72,7 @@ texts! {
     DOES_CHARGEN: "sends text without end", "不停地发送文本";
     DOES_DAYTIME: "says what time it is", "报告当前时间";
     DOES_HUB: "what one says all others hear", "一人发言，其他人都能听到";
+    DOES_FILES: "takes and sends files", "收发文件";
     DOES_RELAY: "passes everything on", "转发一切";
     DOES_EXEC: "runs commands for those who may", "为获准者执行命令";
     TRY_DIAL: "type a line, read it in upper case", "输入一行，看它变成大写";

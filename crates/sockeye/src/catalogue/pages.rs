@@ -40,6 +40,8 @@ pub(super) const HEADINGS: &[(&str, &str)] = &[
     ("Everywhere", "通用选项"),
     ("Limits", "上限"),
     ("Commands", "命令"),
+    ("Files", "文件"),
+    ("Who may", "谁可以"),
     ("Several hosts", "多台主机"),
     ("What ends when", "何时结束"),
     ("What to see", "显示"),

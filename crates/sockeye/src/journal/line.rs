@@ -123,7 +123,13 @@ pub(super) fn of_event(
         Kind::AcceptPaused => {
             line.errno(Errno::new(event.result.saturating_neg()));
         }
-        Kind::CommandStarted | Kind::CommandEnded | Kind::CommandRefused => {
+        Kind::CommandStarted
+        | Kind::CommandEnded
+        | Kind::CommandRefused
+        | Kind::FileStored
+        | Kind::FileSent
+        | Kind::FileRefused
+        | Kind::FileInterrupted => {
             line.put_some("peer", peer).merge(payload);
         }
         _ => {}
@@ -151,6 +157,10 @@ fn name(kind: Kind) -> &'static str {
         Kind::CommandStarted => "command_started",
         Kind::CommandEnded => "command_ended",
         Kind::CommandRefused => "command_refused",
+        Kind::FileStored => "file_stored",
+        Kind::FileSent => "file_sent",
+        Kind::FileRefused => "file_refused",
+        Kind::FileInterrupted => "file_interrupted",
         _ => "other",
     }
 }

@@ -5,8 +5,8 @@ use sockeye_net::Errno;
 use sockeye_trace::{Closing, Event, Kind, Time};
 
 use super::View;
-use super::commands;
 use super::names::Names;
+use super::{commands, files};
 use crate::catalogue::{self as say, Lang, counted_bytes, counted_messages};
 use crate::ui::{Colour, Shown, Ui, escape, paint};
 
@@ -129,6 +129,10 @@ impl Log {
             kind @ (Kind::CommandStarted | Kind::CommandEnded | Kind::CommandRefused) => {
                 commands::line(kind, payload, lang)?
             }
+            kind @ (Kind::FileStored
+            | Kind::FileSent
+            | Kind::FileRefused
+            | Kind::FileInterrupted) => files::line(kind, payload, lang)?,
             _ => return None,
         };
         Some(text)

@@ -5,6 +5,7 @@
 //! they dropped, and the journal says so once it can write again.
 
 mod commands;
+mod files;
 mod line;
 mod log;
 mod names;

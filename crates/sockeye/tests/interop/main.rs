@@ -13,6 +13,7 @@ mod exec;
 mod exec_server;
 mod families;
 mod files;
+mod files_server;
 mod framings;
 mod meetings;
 mod netcats;
@@ -107,6 +108,13 @@ mod ours {
                 exit.stderr_text()
             );
             exit
+        }
+
+        /// `kill -9`: it has no time for anything.
+        #[track_caller]
+        pub(crate) fn kill(mut self) {
+            self.0.signal(Signal::KILL);
+            self.0.exit();
         }
 
         /// How many descriptors it has open.

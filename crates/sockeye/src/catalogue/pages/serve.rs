@@ -13,6 +13,9 @@ pub(super) const PAGE: Page = Page {
         ),
         ("text", "reply 的回答内容；{} 代表收到的消息"),
         ("to", "relay 把一切转发到哪里"),
+        ("root", "files 的根目录：一切文件都在其下存取"),
+        ("read_only", "files 不接受任何人存入"),
+        ("public", "任何人都可以读取 files"),
         (
             "frame",
             "字节流如何切分为消息：raw、line、u32be 等（默认 raw）",
@@ -32,7 +35,7 @@ pub(super) const PAGE: Page = Page {
         ("shell", "exec 也运行 shell 命令行"),
         (
             "insecure_anyone",
-            "为本机任何程序服务：回环地址上的明文套接字",
+            "exec、files：为本机任何程序服务（回环地址上的明文套接字）",
         ),
         ("once", "只服务一个对端，然后结束"),
         ("requests", "回答这么多次后关闭该连接，继续接受新连接"),

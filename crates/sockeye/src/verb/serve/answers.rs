@@ -9,7 +9,7 @@ use sockeye_frame::Framing;
 use sockeye_service::reply::{Chargen, Daytime, Discard, Echo, Reply, Upper};
 use sockeye_service::{Hub, Print, Relay, Service as Answers};
 
-use super::{Entry, Service, commands};
+use super::{Entry, Service, commands, shared_folder};
 use crate::context::Context;
 use crate::exit::{Usage, unless_closed, unwritten, usage};
 use crate::ui::Flow;
@@ -60,6 +60,7 @@ impl<'a> Maker<'a> {
                 Relay::new(self.context.net.clone(), to, framing).into()
             }
             Service::Exec => commands::make(self.context, entry)?,
+            Service::Files => shared_folder::make(self.context, entry)?,
         })
     }
 

@@ -18,11 +18,13 @@ pub(super) fn check(entry: &Entry) -> anyhow::Result<()> {
         (!entry.allow.is_empty(), "allow"),
         (!entry.allow_env.is_empty(), "allow-env"),
         (entry.shell, "shell"),
-        (entry.insecure_anyone, "insecure-anyone"),
     ] {
         if given && !exec {
             return Err(usage!("{flag} is for exec"));
         }
+    }
+    if entry.insecure_anyone && !exec && entry.service != Some(Service::Files) {
+        return Err(usage!("insecure-anyone is for exec and files"));
     }
     if !exec {
         return Ok(());
@@ -127,7 +129,7 @@ fn check_place(endpoint: &Endpoint, entry: &Entry) -> anyhow::Result<()> {
 
 /// Whether nobody but this machine can reach it. A name is resolved later, and each connection is
 /// looked at once more.
-fn is_loopback(at: &HostPort) -> bool {
+pub(super) fn is_loopback(at: &HostPort) -> bool {
     match &at.host {
         Host::Unspecified => true,
         Host::Name(name) => name.to_string() == "localhost",

@@ -1,5 +1,7 @@
 //! One service as it was asked for: the flags of `serve`, or a `[[service]]` table of the config.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 use encoding_rs::Encoding;
 use serde::Deserialize;
@@ -9,7 +11,7 @@ use sockeye_net::{Endpoint, Moment, OptionError};
 use sockeye_service::exec::server::Pattern;
 use sockeye_service::{Cidr, Options};
 
-use super::commands;
+use super::{commands, shared_folder};
 use crate::exit::{Usage, usage};
 use crate::values::{Charset, Count, Pause, ReadSize, Wait, from_text, from_texts};
 
@@ -27,6 +29,7 @@ pub(crate) enum Service {
     Hub,
     Relay,
     Exec,
+    Files,
 }
 
 impl Service {
@@ -86,8 +89,17 @@ pub(crate) struct Entry {
     /// `exec` also runs command lines of a shell
     #[arg(long, help_heading = "Commands")]
     pub(crate) shell: bool,
-    /// Serve any program of this machine, over plain sockets on loopback
-    #[arg(long, help_heading = "Commands")]
+    /// The folder below which `files` stores and finds everything
+    #[arg(long, value_name = "DIR", help_heading = "Files")]
+    pub(crate) root: Option<PathBuf>,
+    /// Nobody may store anything in `files`
+    #[arg(long, help_heading = "Files")]
+    pub(crate) read_only: bool,
+    /// Everybody may read `files`
+    #[arg(long, help_heading = "Files")]
+    pub(crate) public: bool,
+    /// `exec`, `files`: serve any program of this machine, over plain sockets on loopback
+    #[arg(long, help_heading = "Who may")]
     pub(crate) insecure_anyone: bool,
 
     /// Serve one peer, then end
@@ -164,6 +176,7 @@ impl Entry {
             ));
         }
         commands::check(self)?;
+        shared_folder::check(self)?;
         self.with_options()?;
         self.encoded(self.quit_on.as_deref())?;
         self.encoded(self.text.as_deref())?;
@@ -251,6 +264,9 @@ impl Entry {
                 allow,
                 allow_env,
                 shell,
+                root,
+                read_only,
+                public,
                 insecure_anyone,
                 ..
             } = entry.clone();
@@ -266,6 +282,9 @@ impl Entry {
                 allow,
                 allow_env,
                 shell,
+                root,
+                read_only,
+                public,
                 insecure_anyone,
                 ..Self::default()
             }

@@ -92,6 +92,9 @@ impl<'a> Exchange<'a> {
             if opened.entry.insecure_anyone && socket.local.socket_addr().is_some() {
                 notices::insecure(self.journal, self.context.lang(), &opened.entry, socket);
             }
+            if opened.entry.public {
+                notices::public(self.journal, self.context.lang(), &opened.entry, socket);
+            }
             if self.show_socket {
                 notices::socket(self.journal, self.context.lang(), socket);
             }

@@ -8,6 +8,7 @@ mod notices;
 mod opened;
 mod page;
 mod reload;
+mod shared_folder;
 
 use std::path::PathBuf;
 
@@ -110,7 +111,7 @@ impl Serve {
         if endpoints.is_empty() && !handed {
             endpoints.push(match service {
                 // A port would be for strangers.
-                Service::Exec => runtime_dir::endpoint(&service.name())?,
+                Service::Exec | Service::Files => runtime_dir::endpoint(&service.name())?,
                 _ => ANYWHERE.parse()?,
             });
         }

@@ -48,6 +48,19 @@ pub(super) fn insecure(journal: &Journal, lang: Lang, entry: &Entry, socket: &So
     );
 }
 
+/// Everybody may read what is served there.
+pub(super) fn public(journal: &Journal, lang: Lang, entry: &Entry, socket: &Socket) {
+    let (service, endpoint) = (entry.label(), socket.local.to_string());
+    let text = say::PUBLIC.fill(lang, &[("endpoint", &endpoint), ("service", &service)]);
+    journal.say(
+        "public",
+        |line| {
+            line.put("service", &service).put("endpoint", &endpoint);
+        },
+        Some(text),
+    );
+}
+
 /// `--show-socket`: what the kernel made of a socket.
 pub(super) fn socket(journal: &Journal, lang: Lang, socket: &Socket) {
     let Some(report) = socket.report() else {

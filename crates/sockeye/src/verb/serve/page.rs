@@ -60,6 +60,7 @@ fn about(service: Service, lang: Lang) -> &'static str {
         Service::Hub => say::DOES_HUB,
         Service::Relay => say::DOES_RELAY,
         Service::Exec => say::DOES_EXEC,
+        Service::Files => say::DOES_FILES,
     }
     .get(lang)
 }
