@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
@@ -222,7 +222,7 @@ impl Authorized {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         if !*watched {
             *watched = true;
-            let seen = Stamp::now(self.path());
+            let seen = Seen::now(self.path());
             tokio::spawn(look(Arc::downgrade(self), seen));
         }
         receiver
@@ -298,8 +298,28 @@ impl Authorized {
     }
 }
 
-/// Looks at the file until nobody waits for its changes any more.
-async fn look(authorized: Weak<Authorized>, mut seen: Option<Stamp>) {
+/// How the file was when it was last looked at.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    stamp: Option<Stamp>,
+    /// Whether a change since then is sure to show in the stamp.
+    is_settled: bool,
+}
+
+impl Seen {
+    fn now(path: &Path) -> Self {
+        let now = SystemTime::now();
+        let stamp = Stamp::now(path);
+        Self {
+            stamp,
+            is_settled: stamp.is_none_or(|stamp| stamp.is_settled(now)),
+        }
+    }
+}
+
+/// Looks at the file until nobody waits for its changes any more. Ticks once too often rather than
+/// once too rarely: of a file that has just been written, a second change may not show.
+async fn look(authorized: Weak<Authorized>, mut seen: Seen) {
     let mut ticks = interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;
@@ -308,11 +328,11 @@ async fn look(authorized: Weak<Authorized>, mut seen: Option<Stamp>) {
         let Some(authorized) = authorized.upgrade().filter(|it| it.is_awaited()) else {
             return;
         };
-        let now = Stamp::now(authorized.path());
-        if now != seen {
-            seen = now;
+        let now = Seen::now(authorized.path());
+        if now.stamp != seen.stamp || !seen.is_settled {
             authorized.changes.send_modify(|count| *count += 1);
         }
+        seen = now;
     }
 }
 
@@ -459,7 +479,7 @@ mod tests {
         let list = Authorized::at(&path);
         assert_eq!(list.rights_of(&key(19_999)).unwrap().name, "user19999");
         // Long enough ago for the file not to be read again each time.
-        let old = std::time::SystemTime::now() - Duration::from_mins(1);
+        let old = SystemTime::now() - Duration::from_mins(1);
         fs::File::open(&path).unwrap().set_modified(old).unwrap();
         let began = Instant::now();
         for number in 0..20_000 {

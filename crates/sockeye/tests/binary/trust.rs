@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use sockeye_testkit::{Exit, Process};
+use sockeye_testkit::{Exit, Process, python};
 use tempfile::TempDir;
 
 use crate::harness::{endpoint, sockeye};
@@ -15,8 +15,8 @@ const OTHER: &str = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU";
 /// A server that proves its own key, and a user who has never met it.
 struct Pair {
     dialling: TempDir,
-    _serving: TempDir,
-    _server: Process,
+    serving: TempDir,
+    server: Process,
     /// `HOST:PORT` of the server.
     place: String,
     /// Its key.
@@ -25,16 +25,20 @@ struct Pair {
 
 impl Pair {
     fn new() -> Self {
+        Self::of("echo")
+    }
+
+    fn of(service: &str) -> Self {
         let (serving, dialling) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let args = ["serve", "--json", "echo", "tls://127.0.0.1:0"];
+        let args = ["serve", "--json", service, "tls://127.0.0.1:0"];
         let server = Process::start(sockeye(&args).env("XDG_CONFIG_HOME", serving.path()));
         let endpoint = endpoint(&server, "tls:");
         let place = endpoint.strip_prefix("tls://").unwrap().to_owned();
         let key = key_of(serving.path());
         Self {
             dialling,
-            _serving: serving,
-            _server: server,
+            serving,
+            server,
             place,
             key,
         }
@@ -53,6 +57,13 @@ impl Pair {
     fn hello(&self, flags: &[&str]) -> Exit {
         let url = self.url();
         self.run(&[&["dial", &url, "hello"], flags].concat())
+    }
+
+    /// Runs a command as the user who serves.
+    #[track_caller]
+    fn there(&self, args: &[&str]) {
+        let exit = Process::run(sockeye(args).env("XDG_CONFIG_HOME", self.serving.path()));
+        assert_eq!(exit.code, Some(0), "{}", exit.stderr_text());
     }
 
     fn known_peers(&self) -> String {
@@ -247,4 +258,79 @@ fn the_far_side_of_a_relay_is_pinned_and_told() {
     assert_eq!(pinned["place"], *pair.place);
     assert_eq!(pinned["key"], *pair.key);
     answered(&say(&strict));
+}
+
+/// The key of whoever dials is let in, used, and taken away while a command runs.
+#[test]
+fn a_key_that_is_denied_ends_what_it_runs_and_comes_in_no_more() {
+    let pair = Pair::of("exec");
+    let (url, ours) = (pair.url(), key_of(pair.dialling.path()));
+    let exec = |words: &[&str]| {
+        let args = [&["exec", "--trust-on-first-use", &url, "--"], words].concat();
+        let mut command = sockeye(&args);
+        command.env("XDG_CONFIG_HOME", pair.dialling.path());
+        command
+    };
+    let refused = |because: &str| {
+        let exit = Process::run(&mut exec(&["echo", "in"]));
+        let text = exit.stderr_text();
+        assert_eq!((exit.code, exit.stdout_text()), (Some(255), String::new()));
+        assert!(text.contains(because), "{text}");
+    };
+    refused(&format!("the key {ours} has no right to exec here"));
+    pair.there(&["key", "allow", &ours, "me", "files,chat-admin"]);
+    refused("has no right to exec here");
+    pair.there(&["key", "allow", &ours, "me", "exec"]);
+    let exit = Process::run(&mut exec(&["echo", "in"]));
+    assert_eq!(exit.stdout_text(), "in\n", "{}", exit.stderr_text());
+
+    let mut running = Process::start(&mut exec(&["sh", "-c", "echo up; exec sleep 600"]));
+    running.wait_stdout("up\n");
+    pair.there(&["key", "deny", "me"]);
+    let exit = running.exit();
+    assert_eq!(exit.code, Some(255));
+    assert!(
+        exit.stderr_text().contains("has lost its right to exec"),
+        "{}",
+        exit.stderr_text()
+    );
+    refused("has no right to exec here");
+    let runs = pair.server.events("command_started").len();
+    assert_eq!(runs, 2, "the refused ran nothing");
+}
+
+/// A resumed session shows no certificate again; its key is asked about all the same.
+#[test]
+fn a_resumed_session_is_asked_for_its_right_again() {
+    let pair = Pair::of("exec");
+    let ours = key_of(pair.dialling.path());
+    let file = |home: &TempDir, name: &str| {
+        let path = home.path().join("sockeye").join(name);
+        path.display().to_string()
+    };
+    let (_, port) = pair.place.rsplit_once(':').unwrap();
+    for version in ["TLSv1_2", "TLSv1_3"] {
+        pair.there(&["key", "allow", &ours, "me", "exec"]);
+        let script = include_str!("../interop/peers/exec_resumed.py");
+        let args = [
+            port,
+            &file(&pair.serving, "cert.pem"),
+            &file(&pair.dialling, "cert.pem"),
+            &file(&pair.dialling, "key.pem"),
+            version,
+        ];
+        let Some(mut peer) = python(script, &args) else {
+            return;
+        };
+        peer.wait_stdout("new first\n");
+        pair.there(&["key", "deny", &ours]);
+        peer.write_stdin(b"\n");
+        let exit = peer.exit();
+        assert_eq!(
+            exit.stdout_text(),
+            "new first\nresumed denied\n",
+            "{version}: {}",
+            exit.stderr_text()
+        );
+    }
 }
