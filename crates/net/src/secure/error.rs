@@ -25,8 +25,8 @@ pub enum HandshakeError {
     #[error("the peer closed the connection during the handshake")]
     Closed,
     /// The connection broke.
-    #[error("the connection broke during the handshake")]
-    Broken(#[source] Errno),
+    #[error("the connection broke during the handshake: {0}")]
+    Broken(Errno),
     /// What came first does not belong to this protocol.
     #[error("the peer does not speak {protocol}: got {}", Words(got))]
     Foreign {

@@ -1,6 +1,5 @@
 //! What went wrong in TLS, in words that help.
 
-use std::error::Error as _;
 use std::io;
 
 use rustls::{AlertDescription, CertificateError, Error, HandshakeType, PeerIncompatible};
@@ -103,14 +102,24 @@ pub(super) fn certificate(error: &CertificateError) -> String {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             "it is not valid yet".into()
         }
-        CertificateError::UnknownIssuer => "nobody whom we trust has signed it".into(),
+        // The second is an authority of the same name whose key cannot have signed it.
+        CertificateError::UnknownIssuer
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            "nobody whom we trust has signed it".into()
+        }
+        CertificateError::UnsupportedSignatureAlgorithmContext { .. } => {
+            "it is signed in a way that we do not know".into()
+        }
         CertificateError::BadSignature => {
             "a signature is wrong: it does not belong to who shows it".into()
         }
         CertificateError::BadEncoding => "it cannot be read".into(),
-        CertificateError::Other(other) => other
-            .source()
-            .map_or_else(|| other.to_string(), ToString::to_string),
+        // What openssl makes unless told otherwise; it has no variant of its own.
+        CertificateError::Other(other) if other.to_string() == "CaUsedAsEndEntity" => {
+            "it is one for an authority and not for a server: make it with \
+             basicConstraints=critical,CA:FALSE, or trust its key by pin=SHA256:…"
+                .into()
+        }
         other => other.to_string(),
     }
 }

@@ -61,9 +61,6 @@ impl fmt::Display for Reason {
             Self::SlowFrame(limit) => write!(f, "a frame was not complete within {limit:?}"),
             Self::Drained => f.write_str("the server ends"),
             Self::Cut => f.write_str("the server ended before all was sent"),
-            Self::Handshake(HandshakeError::Broken(errno)) => {
-                write!(f, "the connection broke during the handshake: {errno}")
-            }
             Self::Handshake(error) => error.fmt(f),
             Self::Broken(error) if error.kind() == io::ErrorKind::ConnectionReset => {
                 f.write_str("reset by the peer")

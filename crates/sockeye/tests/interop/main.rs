@@ -22,6 +22,7 @@ mod quic;
 mod replies;
 mod sockets;
 mod sticky;
+mod tls;
 mod udp;
 mod websocket;
 
@@ -57,12 +58,18 @@ mod ours {
 
     #[track_caller]
     pub(crate) fn serve(args: &[&str]) -> Server {
-        let process = Process::start(sockeye(&["serve", "--json"]).args(args));
-        process.event("ready");
-        Server(process)
+        Server::started(sockeye(&["serve", "--json"]).args(args))
     }
 
     impl Server {
+        /// A server that was started by a command of the caller's own.
+        #[track_caller]
+        pub(crate) fn started(command: &mut Command) -> Self {
+            let process = Process::start(command);
+            process.event("ready");
+            Self(process)
+        }
+
         /// The real endpoint of the first socket.
         pub(crate) fn endpoint(&self) -> String {
             self.endpoints().swap_remove(0)

@@ -1,10 +1,11 @@
 //! The peer: dialled or accepted, and what is told of it.
 
+use std::fmt::Display;
 use std::future::{Future as _, poll_fn};
 use std::io;
 use std::task::Poll;
 
-use sockeye_net::{Endpoint, Link, Listener, Moment, describe_asked};
+use sockeye_net::{Endpoint, HandshakeError, Link, Listener, Moment, Name, describe_asked};
 use sockeye_trace::{Closing, ConnId, Event, Kind, Recorder};
 
 use super::Dial;
@@ -135,14 +136,21 @@ async fn accept_one(
             Some(text),
         );
     }
-    first_peer(listeners).await.map_err(Into::into)
+    let failed = |peer: &Name, error: &HandshakeError| {
+        let fields: [(&str, &dyn Display); 2] = [("peer", peer), ("reason", error)];
+        journal.tell(say::NO_HANDSHAKE.fill(context.lang(), &fields));
+    };
+    first_peer(listeners, &failed).await.map_err(Into::into)
 }
 
 /// The first peer of any of these listeners; the others are closed.
-async fn first_peer(listeners: Vec<Listener>) -> io::Result<Link> {
+async fn first_peer(
+    listeners: Vec<Listener>,
+    failed: &impl Fn(&Name, &HandshakeError),
+) -> io::Result<Link> {
     let mut waiting: Vec<_> = listeners
         .into_iter()
-        .map(|one| Box::pin(peer_of(one)))
+        .map(|one| Box::pin(peer_of(one, failed)))
         .collect();
     poll_fn(|cx| {
         let mut polled = waiting.iter_mut().map(|one| one.as_mut().poll(cx));
@@ -151,14 +159,14 @@ async fn first_peer(listeners: Vec<Listener>) -> io::Result<Link> {
     .await
 }
 
-async fn peer_of(listener: Listener) -> io::Result<Link> {
+async fn peer_of(listener: Listener, failed: &impl Fn(&Name, &HandshakeError)) -> io::Result<Link> {
     match listener {
         Listener::Ready(link) => Ok(link),
         Listener::Stream(listener) => listener.accept().await.map(Link::Bytes),
         Listener::Seqpacket(listener) => poll_fn(|cx| listener.poll_accept(cx))
             .await
             .map(Link::Messages),
-        Listener::Secure(listener) => listener.first_link(|_, _| {}).await,
+        Listener::Secure(listener) => listener.first_link(failed).await,
         Listener::Datagram(socket) => socket.into_first_peer().await.map(Link::Messages),
         other => Err(io::Error::other(format!("{other:?} takes no peers"))),
     }

@@ -124,8 +124,14 @@ async fn download(
 ) -> anyhow::Result<()> {
     let mut chunk = vec![0; size];
     loop {
-        let got = from_peer.read(&mut chunk).await;
-        let got = got.map_err(|error| LinkError::reading(&error))?;
+        let got = match from_peer.read(&mut chunk).await {
+            Ok(got) => got,
+            Err(error) => {
+                // What came before is ours to print, however it ended.
+                stdout.flush().await.map_err(|error| on_stdout(&error))?;
+                return Err(LinkError::reading(&error).into());
+            }
+        };
         stirred.set(Instant::now());
         if got == 0 {
             return stdout.flush().await.map_err(|error| on_stdout(&error));
