@@ -25,7 +25,7 @@ use super::{Code, LINGER_TIMEOUT, PREFACE, SETTLE_TIMEOUT};
 use crate::stream::ByteLink;
 
 /// How long a farewell may take to leave, if the socket has no room.
-const FAREWELL_TIMEOUT: Duration = Duration::from_millis(200);
+pub(super) const FAREWELL_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// How often other tasks get their turn before the wait for a farewell becomes a slow one.
 const FAREWELL_TURNS: usize = 64;
@@ -147,20 +147,22 @@ impl Drop for Life {
             return;
         }
         let connection = self.connection.clone();
+        let said = connection.stats().udp_tx.datagrams;
         connection.close(Code::Done.into(), b"");
         let holding = self.afterlife.hold();
         self.runtime.spawn(async move {
-            let _ = timeout(FAREWELL_TIMEOUT, farewell(&connection)).await;
+            let _ = timeout(FAREWELL_TIMEOUT, farewell(&connection, said)).await;
             drop(holding);
         });
     }
 }
 
-/// Waits until the connection's task has told the peer that it ends.
-async fn farewell(connection: &Connection) {
+/// Waits until the connection's task has told the peer that it ends: of a closed connection nothing
+/// else leaves (RFC 9000, section 10.2), and so far it had sent so many datagrams.
+async fn farewell(connection: &Connection, said: u64) {
     let mut turns = 0;
     // Counted and given to the kernel in one turn of that task.
-    while connection.stats().frame_tx.connection_close == 0 {
+    while connection.stats().udp_tx.datagrams == said {
         turns += 1;
         if turns < FAREWELL_TURNS {
             tokio::task::yield_now().await;

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::config::Times;
+use super::connection::FAREWELL_TIMEOUT;
 use super::crypto::{self, Client};
 use super::listen::QuicListener;
 use super::{Code, MAX_STREAMS, UNPROVEN_HANDSHAKES};
@@ -525,4 +526,22 @@ async fn garbage_and_silence_cost_nothing() {
     }
     assert!(got <= sent, "{got} bytes in answer to {sent}");
     server.abort();
+}
+
+#[tokio::test]
+async fn a_farewell_is_waited_for_and_no_longer() {
+    let (house, listener) = House::open().await;
+    let accept = async || bytes(listener.accept().await.unwrap().complete().await.unwrap());
+    let (link, mut accepted) = tokio::join!(house.dial(), accept());
+    // Only waits make a clock go on that is paused.
+    tokio::time::pause();
+    let began = tokio::time::Instant::now();
+    drop(link);
+    house.client.settled().await;
+    assert!(began.elapsed() < FAREWELL_TIMEOUT, "{:?}", began.elapsed());
+    tokio::time::resume();
+    // It has left: the runtime of the dialler is not needed any more.
+    let mut byte = [0];
+    let read = timeout(LONG, accepted.read(&mut byte)).await.unwrap();
+    assert!(matches!(read, Ok(0)), "{read:?}");
 }
