@@ -46,12 +46,10 @@ impl Sockeye {
             .spawn()?;
         let stdout = child.stdout.take().expect("it is a pipe");
         let mut said = String::new();
-        for line in BufReader::new(stdout).lines() {
-            said += &(line? + "\n");
-            if said.contains("\"ready\"") {
-                break;
-            }
-        }
+        let mut events = BufReader::new(stdout);
+        while events.read_line(&mut said)? > 0 && !said.contains("\"ready\"") {}
+        // A server whose events nobody reads would end.
+        std::thread::spawn(move || io::copy(&mut events, &mut io::sink()));
         let mut started = Self {
             program: program.to_owned(),
             server: child,
