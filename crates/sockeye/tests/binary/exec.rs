@@ -310,6 +310,51 @@ fn the_worst_host_decides() {
     good.hears(|frame| frame["header"]["type"] == "exec");
 }
 
+/// What a host prints without any line end does not grow in our memory.
+#[test]
+fn a_line_without_an_end_is_cut() {
+    let long = "x".repeat(70_000);
+    let steps = json!([asked(), started(), prints(&long), exits(0)]);
+    let Some(server) = scripted(&steps) else {
+        return;
+    };
+    let flags = ["exec", "-q", "--host", &server.endpoint, "--", "cat"];
+    let exit = Process::run(&mut sockeye(&flags));
+    assert_eq!(exit.code, Some(0));
+    let text = exit.stdout_text();
+    let prefix = format!("{} | ", server.endpoint);
+    let lines = text
+        .lines()
+        .map(|line| line.strip_prefix(&prefix).unwrap().len());
+    let lines: Vec<_> = lines.collect();
+    assert_eq!(lines.iter().sum::<usize>(), 70_000);
+    // A cut falls on the end of a piece that was read, so that the limit is not exact.
+    assert!(lines.len() == 2 && lines[0] >= 64 * 1024, "{lines:?}");
+}
+
+/// `| head`: nobody reads what the hosts print, so all of them end.
+#[test]
+fn a_closed_output_ends_all_hosts() {
+    let Some(bash) = tool("bash") else { return };
+    let line = json!({"send": {"type": "stdout"}, "body": "line\n", "times": 1_000_000});
+    let loud = scripted(&json!([asked(), started(), line, {"end": true}]));
+    let silent = scripted(&json!([asked(), started(), {"end": true}]));
+    let (Some(loud), Some(silent)) = (loud, silent) else {
+        return;
+    };
+    let line = format!(
+        "{} exec --host {} --host {} -- yes | head -n 1; exit ${{PIPESTATUS[0]}}",
+        env!("CARGO_BIN_EXE_sockeye"),
+        silent.endpoint,
+        loud.endpoint
+    );
+    let exit = Process::run(Command::new(bash).args(["-c", &line]));
+    assert_eq!(exit.code, Some(0), "{}", exit.stderr_text());
+    assert!(exit.stdout_text().ends_with(" | line\n"));
+    assert_eq!(exit.stderr_text(), "");
+    silent.process.wait_stdout("\"end\"");
+}
+
 /// Ctrl-C: those that run get it, no further one is begun.
 #[test]
 fn ctrl_c_goes_to_all_hosts_that_run() {

@@ -1,7 +1,9 @@
 //! Many hosts at once: every line behind the name of its host, and a table of how it went.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::io::IsTerminal as _;
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -20,7 +22,7 @@ use super::signals::Signals;
 use super::{Exec, Host, PARALLEL, command};
 use crate::catalogue as say;
 use crate::context::Context;
-use crate::exit::{Exit, OWN_FAILURE};
+use crate::exit::{Exit, OWN_FAILURE, StdoutClosed};
 use crate::journal::Journal;
 use crate::ui::{Flow, Table, escape};
 
@@ -63,7 +65,7 @@ pub(super) async fn run(
         }
     });
     let limit = exec.parallel.unwrap_or(PARALLEL).0.get();
-    let (mut done, mut failed) = (0, 0);
+    let (mut done, mut failed, unread) = (0, 0, Cell::new(false));
     let work = at_most(limit, work, |result: &Result| {
         done += 1;
         failed += usize::from(code(result) != 0);
@@ -71,10 +73,19 @@ pub(super) async fn run(
             [("done", &done), ("all", &hosts.len()), ("failed", &failed)];
         progress.set_message(say::EXEC_PROGRESS.fill(context.lang(), &counts));
         progress.set_position(done as u64);
+        unread.set(is_unread(result));
+        if unread.get() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     });
     let results = commands.guide(work, &mut signals, journal).await;
     progress.finish_and_clear();
     let results = results?;
+    if unread.get() {
+        return Err(StdoutClosed.into());
+    }
     let outputs = Arc::into_inner(outputs).expect("every host has ended");
     outputs.into_inner().finish().await?;
     if !context.global.quiet {
@@ -84,6 +95,11 @@ pub(super) async fn run(
     }
     let worst = results.iter().map(code).max().unwrap_or(0);
     Ok(Exit::Passed(worst))
+}
+
+/// Whether nobody reads what the hosts print.
+fn is_unread(result: &Result) -> bool {
+    matches!(result, Some(Err(error)) if error.is::<StdoutClosed>())
 }
 
 /// What the exit code of one host would be.
@@ -122,11 +138,12 @@ fn progress(hosts: usize, context: &Context) -> ProgressBar {
     bar
 }
 
-/// Runs at most `limit` of these at once, in their order; the results in the same order.
+/// Runs at most `limit` of these at once, in their order, until all are done or `on_end` has had
+/// enough; the results in the same order.
 async fn at_most<F: Future>(
     limit: usize,
     work: impl Iterator<Item = F>,
-    mut on_end: impl FnMut(&F::Output),
+    mut on_end: impl FnMut(&F::Output) -> ControlFlow<()>,
 ) -> Vec<F::Output> {
     let mut work = work.enumerate();
     let mut running: Vec<(usize, Pin<Box<F>>)> = vec![];
@@ -139,15 +156,16 @@ async fn at_most<F: Future>(
                 running.push((place, Box::pin(one)));
             }
             let before = results.len();
+            let mut enough = false;
             running.retain_mut(|(place, one)| match one.as_mut().poll(cx) {
                 Poll::Pending => true,
                 Poll::Ready(result) => {
-                    on_end(&result);
+                    enough |= on_end(&result).is_break();
                     results.push((*place, result));
                     false
                 }
             });
-            if running.is_empty() && work.size_hint().1 == Some(0) {
+            if enough || running.is_empty() && work.size_hint().1 == Some(0) {
                 return Poll::Ready(());
             }
             // What begins now has to be polled once as well.
@@ -185,8 +203,6 @@ fn table(hosts: &[Host], results: &[Result], context: &Context) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
-
     use super::*;
 
     #[tokio::test]
@@ -205,9 +221,23 @@ mod tests {
             }
         });
         let mut ended = 0;
-        let results = at_most(3, work, |_| ended += 1).await;
+        let count = |_: &_| {
+            ended += 1;
+            ControlFlow::Continue(())
+        };
+        let results = at_most(3, work, count).await;
         assert_eq!(results, (0..10).collect::<Vec<_>>());
         assert_eq!((most.get(), ended), (3, 10));
+    }
+
+    #[tokio::test]
+    async fn enough_is_enough() {
+        let work = (0..10).map(|place| async move { place });
+        let enough = |place: &i32| match place {
+            1 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        };
+        assert_eq!(at_most(1, work, enough).await, [0, 1]);
     }
 
     #[test]
