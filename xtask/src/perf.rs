@@ -7,7 +7,7 @@ use crate::step::{cargo, step};
 
 #[derive(Args)]
 pub(crate) struct Perf {
-    /// Which program of benches/ measures: table, or remote for remote commands
+    /// Which program of benches/ measures: table, remote for remote commands, files for put and get
     #[arg(long, value_name = "PROGRAM", default_value = "table")]
     with: String,
     /// Handed on to it; --help shows what it takes

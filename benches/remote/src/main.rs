@@ -6,7 +6,6 @@
 //! the ratio of two that follow each other. What commands print goes through a pipe and is counted.
 
 mod ours;
-mod theirs;
 
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -14,7 +13,8 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use ours::Sockeye;
-use theirs::{Ncat, Ssh};
+use remote::beside::Row;
+use remote::theirs::{Ncat, Ssh};
 
 const USAGE: &str = "\
 usage: remote [--row NAME]… [--rounds N] [--bytes N] [--sockeye PATH]
@@ -140,85 +140,6 @@ fn measure(options: &Options) -> io::Result<()> {
         sockeye.peak_kib()?
     );
     Ok(())
-}
-
-/// What is compared.
-struct Row {
-    job: &'static str,
-    beside: &'static str,
-    target: &'static str,
-}
-
-impl Row {
-    /// Prints times and their ratio; `ours` is repeated `times` as often as `theirs`.
-    fn measure(
-        &self,
-        rounds: usize,
-        times: u32,
-        mut ours: impl FnMut() -> io::Result<Duration>,
-        theirs: impl FnMut() -> io::Result<Duration>,
-    ) -> io::Result<()> {
-        let ours = || {
-            let mut all = Duration::ZERO;
-            for _ in 0..times {
-                all += ours()?;
-            }
-            Ok(all / times)
-        };
-        let pairs = pairs(rounds, ours, theirs)?;
-        let ratio = |pair: &(f64, f64)| pair.0 / pair.1;
-        let ms = |seconds: f64| format!("{:.2} ms", seconds * 1e3);
-        self.print(median(pairs.iter().map(ratio)), &pairs, ms);
-        Ok(())
-    }
-
-    /// Prints rates and their ratio.
-    fn bulk(
-        &self,
-        rounds: usize,
-        bytes: u64,
-        ours: impl FnMut() -> io::Result<Duration>,
-        theirs: impl FnMut() -> io::Result<Duration>,
-    ) -> io::Result<()> {
-        let pairs = pairs(rounds, ours, theirs)?;
-        let ratio = |pair: &(f64, f64)| pair.1 / pair.0;
-        let rate = |seconds: f64| format!("{:.2} GB/s", bytes as f64 / seconds / 1e9);
-        self.print(median(pairs.iter().map(ratio)), &pairs, rate);
-        Ok(())
-    }
-
-    fn print(&self, ratio: f64, pairs: &[(f64, f64)], show: impl Fn(f64) -> String) {
-        let (ours, theirs) = (
-            median(pairs.iter().map(|pair| pair.0)),
-            median(pairs.iter().map(|pair| pair.1)),
-        );
-        let Self {
-            job,
-            beside,
-            target,
-        } = self;
-        let (ours, theirs) = (show(ours), show(theirs));
-        println!("| {job} | {beside} | {target} | {ratio:.3} | {ours} | {theirs} |");
-    }
-}
-
-/// Seconds of both, in turns.
-fn pairs(
-    rounds: usize,
-    mut ours: impl FnMut() -> io::Result<Duration>,
-    mut theirs: impl FnMut() -> io::Result<Duration>,
-) -> io::Result<Vec<(f64, f64)>> {
-    // Once for warming up.
-    ours()?;
-    theirs()?;
-    let mut pair = || Ok((ours()?.as_secs_f64(), theirs()?.as_secs_f64()));
-    (0..rounds).map(|_| pair()).collect()
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<_> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 /// How long a program takes that prints so many bytes, from its start to its end.

@@ -13,7 +13,29 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running program, ended when dropped.
 #[derive(Debug)]
-struct Running(Child);
+pub struct Running(Child);
+
+impl Running {
+    /// Starts a program that ends when this is dropped.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(command: &mut Command) -> io::Result<Self> {
+        command.spawn().map(Self)
+    }
+
+    /// Waits for its own end, which must be a good one.
+    ///
+    /// # Errors
+    /// When it was not.
+    pub fn end(&mut self) -> io::Result<()> {
+        let status = self.0.wait()?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(io::Error::other(format!("a peer ended with {status}")))
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -24,14 +46,18 @@ impl Drop for Running {
 
 /// A running sshd of ours, on a port and with keys of its own.
 #[derive(Debug)]
-pub(crate) struct Ssh {
+pub struct Ssh {
     _sshd: Running,
     port: u16,
     key: PathBuf,
 }
 
 impl Ssh {
-    pub(crate) fn start(folder: &Path) -> io::Result<Self> {
+    /// Makes keys and starts it.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn start(folder: &Path) -> io::Result<Self> {
         let folder = folder.join("ssh");
         let (host, key) = (folder.join("host"), folder.join("key"));
         if !folder.exists() {
@@ -57,7 +83,7 @@ impl Ssh {
         let _ = fs::create_dir("/run/sshd");
         let mut sshd = Command::new("/usr/sbin/sshd");
         sshd.args(["-D", "-q", "-f"]).arg(folder.join("config"));
-        let sshd = Running(sshd.spawn()?);
+        let sshd = Running::start(&mut sshd)?;
         until(|| TcpStream::connect(address).is_ok())?;
         Ok(Self {
             _sshd: sshd,
@@ -67,37 +93,55 @@ impl Ssh {
     }
 
     /// A client that was not running before, and that asks nobody.
-    pub(crate) fn exec(&self, words: &[String]) -> Command {
-        let mut command = Command::new("ssh");
+    #[must_use]
+    pub fn exec(&self, words: &[String]) -> Command {
+        let mut command = self.client("ssh", "-p");
+        command.arg("127.0.0.1").args(words);
+        command
+    }
+
+    /// A copy of a file by scp(1) over the same server.
+    #[must_use]
+    pub fn copy(&self, from: &Path, to: &Path) -> Command {
+        let mut command = self.client("scp", "-P");
+        command.arg(from).arg(format!("127.0.0.1:{}", to.display()));
+        command
+    }
+
+    fn client(&self, program: &str, port: &str) -> Command {
+        let mut command = Command::new(program);
         let options = [
             "BatchMode=yes",
             "StrictHostKeyChecking=no",
             "UserKnownHostsFile=/dev/null",
         ];
-        command.args(["-q", "-F", "none", "-p", &self.port.to_string(), "-i"]);
+        command.args(["-q", "-F", "none", port, &self.port.to_string(), "-i"]);
         command.arg(&self.key);
         for option in options {
             command.args(["-o", option]);
         }
-        command.arg("127.0.0.1").args(words);
         command
     }
 }
 
 /// A running `ncat -c`, which gives each client a command's output.
 #[derive(Debug)]
-pub(crate) struct Ncat {
+pub struct Ncat {
     _ncat: Running,
     socket: PathBuf,
 }
 
 impl Ncat {
-    pub(crate) fn start(folder: &Path, words: &[String]) -> io::Result<Self> {
+    /// Starts it with the command that every client gets the output of.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn start(folder: &Path, words: &[String]) -> io::Result<Self> {
         let socket = folder.join("ncat.sock");
         let mut ncat = Command::new("ncat");
         ncat.args(["-l", "-k", "-U"]).arg(&socket);
         ncat.args(["-c", &words.join(" ")]).stderr(Stdio::null());
-        let ncat = Running(ncat.spawn()?);
+        let ncat = Running::start(&mut ncat)?;
         until(|| UnixStream::connect(&socket).is_ok())?;
         Ok(Self {
             _ncat: ncat,
@@ -105,14 +149,20 @@ impl Ncat {
         })
     }
 
-    pub(crate) fn read(&self) -> Command {
+    /// A client.
+    #[must_use]
+    pub fn read(&self) -> Command {
         let mut command = Command::new("ncat");
         command.args(["--recv-only", "-U"]).arg(&self.socket);
         command
     }
 }
 
-fn done(command: &mut Command) -> io::Result<()> {
+/// Runs a program to its good end.
+///
+/// # Errors
+/// When that is not how it ends.
+pub fn done(command: &mut Command) -> io::Result<()> {
     let status = command.stdout(Stdio::null()).status()?;
     if status.success() {
         return Ok(());
@@ -121,7 +171,10 @@ fn done(command: &mut Command) -> io::Result<()> {
 }
 
 /// Waits until a server takes connections.
-fn until(mut is: impl FnMut() -> bool) -> io::Result<()> {
+///
+/// # Errors
+/// When it takes too long.
+pub fn until(mut is: impl FnMut() -> bool) -> io::Result<()> {
     let deadline = Instant::now() + PATIENCE;
     while !is() {
         if Instant::now() > deadline {
