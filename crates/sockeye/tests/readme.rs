@@ -1,4 +1,4 @@
-//! Every command of README.md, README.zh.md, docs/tutorials.md, docs/dial.md and docs/serve.md runs,
+//! Every command of README.md, README.zh.md, docs/tutorials.md and the guides of the verbs runs,
 //! and where a text shows what comes out, that comes out.
 //!
 //! What the documents promise this test:
@@ -54,6 +54,7 @@ fn every_command_of_the_guides_runs() {
 #[test]
 fn every_command_of_the_guide_to_exec_runs() {
     run_document("docs/exec.md");
+    run_document("docs/files.md");
 }
 
 /// Nothing in docs/ is hidden from either reader.

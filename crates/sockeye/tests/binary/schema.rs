@@ -141,3 +141,54 @@ pub(crate) fn names_in(text: &str) -> Vec<String> {
     };
     text.lines().map(name).collect()
 }
+
+#[test]
+fn every_line_of_a_transfer_is_as_documented() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (root, events) = (path("root"), path("events"));
+    std::fs::create_dir(&root).unwrap();
+    std::fs::write(path("f"), vec![7; 2 << 20]).unwrap();
+    std::os::unix::fs::symlink("f", path("link")).unwrap();
+    std::fs::create_dir(path("d")).unwrap();
+    std::os::unix::fs::symlink("f", path("d/link")).unwrap();
+    let server = serve(&[
+        "files",
+        "--root",
+        &root,
+        &format!("unix:{}", path("socket")),
+    ]);
+    let endpoint = endpoint(&server, "unix:");
+    let names = |args: &[&str]| {
+        let exit = Process::run(&mut sockeye(args));
+        let told = std::fs::read_to_string(&events).unwrap_or_default();
+        let _ = std::fs::remove_file(&events);
+        (exit.code, names_in(&(exit.stdout_text() + &told)))
+    };
+    let check = |(code, seen): (Option<i32>, Vec<String>), expected: i32, events: &[&str]| {
+        assert_eq!(code, Some(expected), "{seen:?}");
+        let seen: BTreeSet<_> = seen.iter().map(String::as_str).collect();
+        let missing: Vec<_> = events
+            .iter()
+            .filter(|name| !seen.contains(**name))
+            .collect();
+        assert!(missing.is_empty(), "{missing:?} in {seen:?}");
+    };
+    let told = ["connected", "file_done", "transferred", "closed"];
+    check(names(&["put", "--json", &path("f"), &endpoint]), 0, &told);
+    let failed = ["file_failed", "file_skipped", "transferred", "error"];
+    check(
+        names(&["put", "--json", &path("f"), &path("d"), &endpoint]),
+        2,
+        &failed,
+    );
+    let copy = path("copy");
+    let get = ["get", &endpoint, "f", "-o", &copy, "--events", &events];
+    check(names(&get), 0, &told);
+    check(names(&get), 2, &["file_failed", "error"]);
+    check(
+        names(&["get", &endpoint, "--list", "--json"]),
+        0,
+        &["entry", "closed"],
+    );
+}

@@ -3,6 +3,7 @@
 
 mod get;
 mod liars;
+mod ours;
 mod plain;
 mod put;
 mod terminal;
