@@ -116,7 +116,8 @@ async fn each_message_is_told_of_once() {
     let (ours, theirs) = pair(&server, &client, "ws://127.0.0.1:0").await;
     let (mut ours, mut theirs) = (messages(ours), messages(theirs));
     let mut buf = vec![0; 64];
-    for message in [&b"one"[..], b"", &[7; 100_000]] {
+    let long = vec![7; 100_000];
+    for message in [&b"one"[..], b"", &long] {
         ours.send(message).await.unwrap();
         let received = theirs.recv(&mut buf).await.unwrap().unwrap();
         assert_eq!(received.full_len, message.len());
@@ -199,7 +200,7 @@ async fn with_a_framing_messages_are_bytes() {
             to.write_all(&sent).await.unwrap();
             to.flush().await.unwrap();
         };
-        let (_, read) = tokio::join!(writing, from.read_exact(&mut back));
+        let ((), read) = tokio::join!(writing, from.read_exact(&mut back));
         read.unwrap();
         assert!(back == sent);
         to.shutdown().await.unwrap();

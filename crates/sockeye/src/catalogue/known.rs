@@ -22,6 +22,18 @@ const KNOWN: &[(&str, &str)] = &[
         "the peer closed while it was being answered",
         "对端在应答途中关闭了连接",
     ),
+    (
+        "the connection ended without the closing handshake of WebSocket",
+        "连接在 WebSocket 关闭握手之前断开",
+    ),
+    (
+        "a WebSocket text message is not UTF-8",
+        "WebSocket 文本消息不是 UTF-8",
+    ),
+    (
+        "the peer does not keep to the WebSocket protocol: {}",
+        "对端违反 WebSocket 协议：{}",
+    ),
     // Which limit.
     (
         "its address is not in --allow-from",

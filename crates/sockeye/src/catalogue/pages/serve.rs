@@ -45,6 +45,10 @@ pub(super) const PAGE: Page = Page {
         ),
         ("idle_timeout", "连接空闲这么久后关闭：500ms、2s、1m"),
         ("allow_from", "只接受这个网段的对端：10.0.0.0/8；可重复"),
+        (
+            "origin",
+            "允许该来源（Origin）的网页中的浏览器接入：https://example.org；可重复",
+        ),
         ("read_size", "每次最多读多少：512、64KiB"),
         (
             "read_pause",

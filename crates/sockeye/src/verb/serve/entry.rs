@@ -120,6 +120,9 @@ pub(crate) struct Entry {
     #[arg(long, value_name = "CIDR", help_heading = "Limits")]
     #[serde(deserialize_with = "from_texts")]
     pub(crate) allow_from: Vec<Cidr>,
+    /// Let browsers in from pages of this origin: https://example.org; may be repeated
+    #[arg(long, value_name = "ORIGIN", help_heading = "Limits")]
+    pub(crate) origin: Vec<String>,
     /// Read at most so much at once: 512, 64KiB
     #[arg(long, value_name = "SIZE", help_heading = "Limits")]
     #[serde(deserialize_with = "from_text")]
@@ -187,7 +190,9 @@ impl Entry {
     pub(crate) fn with_options(&self) -> anyhow::Result<Vec<Endpoint>> {
         let mut endpoints = self.endpoints.clone();
         let backlog = self.backlog.map(|count| format!("backlog={count}"));
-        for option in self.option.iter().chain(&backlog) {
+        let origins = self.origin.iter().map(|origin| format!("origin={origin}"));
+        let flags: Vec<String> = origins.chain(backlog).collect();
+        for option in self.option.iter().chain(&flags) {
             set(&mut endpoints, option)?;
         }
         for endpoint in &mut endpoints {
@@ -405,6 +410,21 @@ mod tests {
         assert!(
             error.contains("backlog") && error.contains("tcp"),
             "{error}"
+        );
+        let page = Entry {
+            origin: vec!["http://a".into(), "null".into()],
+            frame: "line".parse().ok(),
+            ..entry(Service::Hub, &[":0", "ws://:0/x", "wss://:0#frame=nul"])
+        };
+        let shown: Vec<_> = page.with_options().unwrap();
+        let shown: Vec<_> = shown.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            shown,
+            [
+                "tcp://:0",
+                "ws://:0/x#origin=http://a&origin=null&frame=line",
+                "wss://:0#origin=http://a&origin=null&frame=nul"
+            ]
         );
     }
 
