@@ -58,14 +58,14 @@ pub(crate) const WAITING_BYTES_TOTAL: u64 = 8 * 1024 * 1024;
 
 /// What one listener holds at most for all peers together, as long as they are few; see
 /// [`config::share`].
-pub const WINDOW_BUDGET: u64 = 16 * 1024 * 1024;
+pub const WINDOW_BUDGET: u64 = 8 * 1024 * 1024;
 
 /// What is held for one stream at most, in each direction.
 pub const STREAM_WINDOW: u64 = 2 * 1024 * 1024;
 
 /// What is held for one connection at most, in each direction, and at least.
-pub const MAX_WINDOW: u64 = 8 * 1024 * 1024;
-pub(crate) const MIN_WINDOW: u64 = 64 * 1024;
+pub const MAX_WINDOW: u64 = 4 * 1024 * 1024;
+pub(crate) const MIN_WINDOW: u64 = 32 * 1024;
 
 /// Why we close a connection or a stream: RFC 9000, section 20.2. Zero means that all is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -508,7 +508,7 @@ async fn garbage_and_silence_cost_nothing() {
     socket.connect(at).unwrap();
     socket.set_nonblocking(true).unwrap();
     let (mut sent, mut state) = (0, 0x9e37_79b9_7f4a_7c15_u64);
-    for len in (0..1400).cycle().take(5000) {
+    for len in (0..1400).cycle().take(2000) {
         let noise = (0..len).map(|_| {
             state ^= state << 13;
             state ^= state >> 7;
@@ -544,4 +544,25 @@ async fn a_farewell_is_waited_for_and_no_longer() {
     let mut byte = [0];
     let read = timeout(LONG, accepted.read(&mut byte)).await.unwrap();
     assert!(matches!(read, Ok(0)), "{read:?}");
+}
+
+/// Version Negotiation (RFC 8999, section 6): the two connection IDs change places.
+fn other_versions(initial: &[u8]) -> Vec<u8> {
+    let id_at = |at: usize| &initial[at..=at + usize::from(initial[at])];
+    let theirs = id_at(5);
+    let ours = id_at(5 + theirs.len());
+    let versions = [0x1a, 0x2a, 0x3a, 0x4a];
+    [&[0x80, 0, 0, 0, 0], ours, theirs, &versions].concat()
+}
+
+#[tokio::test]
+async fn a_peer_of_another_version_is_told_apart() {
+    let (net, _home) = net();
+    let port = answer_udp(other_versions).await;
+    let error = failure(&net, &format!("quic://127.0.0.1:{port}")).await;
+    let NetError::Handshake { source, .. } = &error else {
+        panic!("{error:?}");
+    };
+    let text = source.to_string();
+    assert!(text.contains("none of our versions of QUIC"), "{text}");
 }

@@ -207,3 +207,16 @@ fn a_relay_carries_bytes_from_quic_to_quic() {
     let exit = user.dial(&["--trust-on-first-use", &relay], b"through two\n");
     assert_prints(&exit, "through two\n");
 }
+
+/// A process that ends waits until its last bytes have arrived.
+#[test]
+fn the_last_bytes_arrive_from_a_process_that_ends() {
+    let user = User::new();
+    let (mut server, port) = user.serve(&["echo", "--once", "quic://127.0.0.1:0"]);
+    let much: Vec<u8> = (0..1_500_000u32).map(|at| (at % 251) as u8).collect();
+    let endpoint = format!("quic://127.0.0.1:{port}");
+    let exit = user.dial(&["--trust-on-first-use", &endpoint], &much);
+    assert_eq!(exit.code, Some(0), "{}", exit.stderr_text());
+    assert!(exit.stdout == much, "{} bytes came back", exit.stdout.len());
+    assert_eq!(server.exit().code, Some(0));
+}
