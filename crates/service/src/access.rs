@@ -174,7 +174,9 @@ impl Access {
         let rights = authorized.rights_of(&key);
         let Some(rights) = rights.filter(|rights| rights.allows(self.right)) else {
             let right = self.right;
-            return denied(format!("the key {key} has no right to {right} here"));
+            return denied(format!(
+                "the key {key} has no right to {right} here (sockeye key allow {key} NAME {right} gives it)"
+            ));
         };
         Ok(Grant {
             key: Some(Key {

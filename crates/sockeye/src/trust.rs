@@ -2,8 +2,9 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
+use std::sync::Arc;
 
-use sockeye_net::{Endpoint, Fingerprint, KeyChange, Link, NetError, Pinned};
+use sockeye_net::{Authorized, Endpoint, Fingerprint, KeyChange, Link, NetError, Pinned};
 use tokio::sync::Mutex;
 
 use crate::catalogue as say;
@@ -27,6 +28,15 @@ pub(crate) async fn connect(context: &Context, endpoint: &Endpoint) -> anyhow::R
     }
     tell_pinned(context);
     Ok(linked?)
+}
+
+/// The keys that may use a service, and what is wrong with the list, on standard error.
+pub(crate) fn authorized(context: &Context) -> anyhow::Result<Arc<Authorized>> {
+    let authorized = context.net.trust.authorized()?;
+    for problem in authorized.problems() {
+        context.ui.error(&problem.into());
+    }
+    Ok(Arc::clone(authorized))
 }
 
 /// Says which keys first use has pinned since this was asked last.

@@ -1,7 +1,8 @@
 //! Who we are: one key and one certificate for it.
 
 use std::fmt::{self, Write as _};
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use rustls::sign::CertifiedKey;
 use sha2::{Digest, Sha256};
 
 use super::error::TrustError;
-use super::file::{FolderLock, Guard, check_folder, failed, own_folder, read, replace};
+use super::file::{FILE_LIMIT, FolderLock, Guard, check_folder, failed, own_folder, read, replace};
 use super::fingerprint::Fingerprint;
 
 /// The names of the two files.
@@ -72,7 +73,17 @@ impl Identity {
     /// An identity in PEM files of other making: the chain, our certificate first, and its key
     /// (PKCS #8, SEC 1 or PKCS #1), which may be in the same file.
     pub fn from_files(certificate: &Path, key: &Path) -> Result<Self, TrustError> {
-        let bytes = |path: &Path| fs::read(path).map_err(failed("read", path));
+        // Whoever names a file vouches for it; it may be a pipe.
+        let bytes = |path: &Path| {
+            let mut bytes = vec![];
+            let file = File::open(path).map_err(failed("read", path))?;
+            let read = file.take(FILE_LIMIT + 1).read_to_end(&mut bytes);
+            if read.map_err(failed("read", path))? as u64 > FILE_LIMIT {
+                let path = path.to_owned();
+                return Err(TrustError::TooLarge { path });
+            }
+            Ok(bytes)
+        };
         let chain = chain_of(&bytes(certificate)?, certificate)?;
         let key = key_of(&bytes(key)?, key)?;
         Self::new(chain, key, certificate)
@@ -221,6 +232,7 @@ fn why_unfit(error: &rustls::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use std::process::Command;
     use std::thread;
@@ -304,6 +316,8 @@ mod tests {
         assert!(error.ends_with("holds no certificate as PEM"), "{error}");
         let error = Identity::from_files(&certificate, &certificate).unwrap_err();
         assert!(error.to_string().contains("holds no secret key"), "{error}");
+        let endless = Identity::from_files(Path::new("/dev/zero"), &key).unwrap_err();
+        assert!(endless.to_string().contains("is larger than"), "{endless}");
         fs::write(&key, "rubbish").unwrap();
         assert!(Identity::load_or_make(one.path()).is_err());
         assert_eq!(

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use super::error::{LineError, TrustError};
-use super::file::{FolderLock, Guard, Stamp, own_folder, read, replace};
+use super::file::{FILE_LIMIT, FolderLock, Guard, Stamp, own_folder, read, replace};
 
 /// The longest line, in bytes.
 pub const LINE_LIMIT: usize = 1024;
@@ -90,14 +90,25 @@ impl<T: Table> List<T> {
             ),
         })?;
         let mut lines = Lines {
-            lines: text.lines().map(str::to_owned).collect(),
+            all: text.lines().map(str::to_owned).collect(),
             changed: false,
+            longest: 0,
         };
         let result = change(&parse(&text), &mut lines)?;
+        // What could not be read back is not written.
+        if lines.longest > LINE_LIMIT {
+            let got = lines.longest;
+            return Err(TrustError::Entry(LineError::TooLong { got }));
+        }
         if lines.changed {
-            let mut text = lines.lines.join("\n");
+            let mut text = lines.all.join("\n");
             if !text.is_empty() {
                 text.push('\n');
+            }
+            if text.len() as u64 > FILE_LIMIT {
+                return Err(TrustError::TooLarge {
+                    path: self.path.clone(),
+                });
             }
             replace(&self.path, text.as_bytes(), 0o600)?;
         }
@@ -108,21 +119,24 @@ impl<T: Table> List<T> {
 /// The lines of a list while they are edited.
 #[derive(Debug)]
 pub(super) struct Lines {
-    lines: Vec<String>,
+    all: Vec<String>,
     changed: bool,
+    /// Bytes of the longest line that was written.
+    longest: usize,
 }
 
 impl Lines {
     /// Adds a line at the end and returns its number.
     pub(super) fn push(&mut self, line: String) -> usize {
         self.changed = true;
-        self.lines.push(line);
-        self.lines.len()
+        self.longest = self.longest.max(line.len());
+        self.all.push(line);
+        self.all.len()
     }
 
     /// The numbers of the lines whose first word fits, whatever follows it.
     pub(super) fn about(&self, fits: impl Fn(&str) -> bool) -> Vec<usize> {
-        let numbered = self.lines.iter().zip(1..);
+        let numbered = self.all.iter().zip(1..);
         let fitting =
             numbered.filter(|(line, _)| line.split_whitespace().next().is_some_and(&fits));
         fitting.map(|(_, number)| number).collect()
@@ -131,17 +145,18 @@ impl Lines {
     /// Writes line `number` anew; a comment behind it stays.
     pub(super) fn set(&mut self, number: usize, mut line: String) {
         self.changed = true;
-        if let Some((_, comment)) = split_comment(&self.lines[number - 1]) {
+        if let Some((_, comment)) = split_comment(&self.all[number - 1]) {
             line.extend([" ", comment]);
         }
-        self.lines[number - 1] = line;
+        self.longest = self.longest.max(line.len());
+        self.all[number - 1] = line;
     }
 
     /// Removes these lines.
     pub(super) fn remove(&mut self, numbers: &[usize]) {
         self.changed |= !numbers.is_empty();
         let mut number = 0;
-        self.lines.retain(|_| {
+        self.all.retain(|_| {
             number += 1;
             !numbers.contains(&number)
         });
@@ -175,4 +190,75 @@ fn parse<T: Table>(text: &str) -> T {
         }
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Keeps every line.
+    #[derive(Debug, Default)]
+    struct Words(Vec<(usize, String)>);
+
+    impl Table for Words {
+        fn add(&mut self, line: usize, words: &[&str]) -> Result<(), LineError> {
+            self.0.push((line, words.join(" ")));
+            Ok(())
+        }
+
+        fn refuse(&mut self, line: usize, _words: &[&str], why: LineError) {
+            self.0.push((line, why.to_string()));
+        }
+    }
+
+    #[test]
+    fn comments_and_empty_lines_are_passed_over_and_counted() {
+        let Words(words) = parse("# one\n\n a  b # c\r\na#b\n\t#\nx\t# y");
+        let expected = [(3, "a b"), (4, "a#b"), (6, "x")];
+        let words: Vec<_> = words.iter().map(|(line, text)| (*line, &**text)).collect();
+        assert_eq!(words, expected);
+    }
+
+    #[test]
+    fn limits_hold_for_what_is_read_and_for_what_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let list = List::<Words>::at(dir.path().join("list"));
+        let push = |line: String| list.edit(|_, lines| Ok(lines.push(line)));
+        push("x".repeat(LINE_LIMIT)).unwrap();
+        let error = push("x".repeat(LINE_LIMIT + 1)).unwrap_err().to_string();
+        assert_eq!(error, "the line has 1025 bytes, the limit is 1024");
+        assert_eq!(list.now().unwrap().0.len(), 1);
+
+        let line = format!("{}\n", "x".repeat(LINE_LIMIT - 1));
+        let full = line.repeat(FILE_LIMIT as usize / line.len());
+        std::fs::write(list.path(), full).unwrap();
+        let error = push("x".into()).unwrap_err().to_string();
+        assert!(error.ends_with("is larger than 8388608 bytes"), "{error}");
+        list.edit(|_, lines| {
+            lines.remove(&[1]);
+            Ok(lines.push("x".into()))
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_passed_over_and_never_rewritten() {
+        let dir = tempfile::tempdir().unwrap();
+        let list = List::<Words>::at(dir.path().join("list"));
+        std::fs::write(list.path(), b"a\n\xff\nb\n").unwrap();
+        assert_eq!(list.now().unwrap().0.len(), 3);
+        let error = list
+            .edit(|_, lines| Ok(lines.push("c".into())))
+            .unwrap_err();
+        assert!(error.to_string().contains("byte 2 is not UTF-8"), "{error}");
+        assert_eq!(std::fs::read(list.path()).unwrap(), b"a\n\xff\nb\n");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "(SHA256:|[a-z#:,\n \t]|\\PC){0,80}") {
+            let _: Words = parse(&text);
+        }
+    }
 }

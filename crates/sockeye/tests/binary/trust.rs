@@ -334,3 +334,48 @@ fn a_resumed_session_is_asked_for_its_right_again() {
         );
     }
 }
+
+/// The answer is the answer, and what is typed after it is the command's.
+#[test]
+fn a_person_is_asked_before_anything_typed_is_the_commands() {
+    let pair = Pair::of("exec");
+    let ours = key_of(pair.dialling.path());
+    pair.there(&["key", "allow", &ours, "me", "exec"]);
+    let args = ["exec", &pair.url(), "--", "cat"];
+    let mut terminal = Terminal::start(sockeye(&args).env("XDG_CONFIG_HOME", pair.dialling.path()));
+    terminal.wait_for("[yes/no]");
+    terminal.type_in("yes\r");
+    terminal.wait_for("pinned the key of");
+    terminal.type_in("mine\r");
+    terminal.wait_for("mine\r\nmine\r\n");
+    terminal.type_in("\x04");
+    assert_eq!(terminal.end(), Some(0));
+}
+
+#[test]
+fn a_conversation_by_hand_begins_with_the_question() {
+    let pair = Pair::new();
+    let args = ["dial", &pair.url()];
+    let mut terminal = Terminal::start(sockeye(&args).env("XDG_CONFIG_HOME", pair.dialling.path()));
+    terminal.wait_for("[yes/no]");
+    terminal.type_in("yes\r");
+    terminal.wait_for("Ctrl-D ends");
+    terminal.wait_for("› ");
+    terminal.type_in("hello\r");
+    terminal.wait_for("\x1b[0m hello");
+    terminal.wait_for("› ");
+    terminal.type_in("\x04");
+    assert_eq!(terminal.end(), Some(0));
+}
+
+/// Who serves hears at the start what is wrong with the list, and not only that nobody gets in.
+#[test]
+fn a_server_tells_what_is_wrong_with_its_list() {
+    let home = tempfile::tempdir().unwrap();
+    key_of(home.path());
+    fs::write(home.path().join("sockeye/authorized"), "all exec\n").unwrap();
+    let args = ["serve", "exec", "tls://127.0.0.1:0"];
+    let server = Process::start(sockeye(&args).env("XDG_CONFIG_HOME", home.path()));
+    server.wait_stderr("authorized:1: expected SHA256:… NAME RIGHT,RIGHT");
+    server.wait_stderr("listening on tls://127.0.0.1:");
+}

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use clap::Args;
-use sockeye_net::{Fingerprint, HostPort};
+use sockeye_net::{Fingerprint, Host, HostPort};
 
 use super::{Output, Teller};
 use crate::catalogue::key as say;
@@ -52,7 +52,11 @@ impl FromStr for Place {
         let place = text.split_once("://").map_or(text, |(_, rest)| rest);
         let end = place.find(['/', '?', '#']).unwrap_or(place.len());
         let place: HostPort = place[..end].parse().map_err(|error| format!("{error}"))?;
-        Ok(Self(place.to_string()))
+        // Without a host a dialler means this machine, and pins it by that name.
+        Ok(Self(match place.host {
+            Host::Unspecified => format!("localhost:{}", place.port),
+            _ => place.to_string(),
+        }))
     }
 }
 
@@ -133,7 +137,7 @@ mod tests {
         check("host:7", "host:7");
         check("tls://host:7?pin=x", "host:7");
         check("wss://[0:0::1]:443/chat#origin=x", "[::1]:443");
-        check(":7", ":7");
+        check(":7", "localhost:7");
         assert!("host".parse::<Place>().is_err());
         assert!("::1:7".parse::<Place>().unwrap_err().contains("[::1]:7"));
     }

@@ -10,6 +10,7 @@ use sockeye_service::{Access, Conversation, Service as Answers};
 use super::{Entry, Service};
 use crate::context::Context;
 use crate::exit::usage;
+use crate::trust;
 
 /// Refuses what would serve strangers, and flags that make no sense together.
 pub(super) fn check(entry: &Entry) -> anyhow::Result<()> {
@@ -150,7 +151,7 @@ pub(super) fn make(context: &Context, entry: &Entry) -> anyhow::Result<Answers> 
     let mut access = Access::new(Right::Exec);
     let secure = |endpoint: &Endpoint| endpoint.place.scheme().is_secure();
     if entry.endpoints.is_empty() || entry.endpoints.iter().any(secure) {
-        access = access.with_keys(Arc::clone(context.net.trust.authorized()?));
+        access = access.with_keys(trust::authorized(context)?);
     }
     if entry.insecure_anyone {
         access = access.with_anyone_on_loopback();
