@@ -16,7 +16,7 @@ async fn a_refusal_says_why_and_the_connection_goes_on() {
     let policy = Policy {
         allow: vec![
             "echo …".parse().unwrap(),
-            "/nonexistent/program".parse().unwrap(),
+            "/proc/no/program".parse().unwrap(),
         ],
         ..Policy::default()
     };
@@ -29,14 +29,14 @@ async fn a_refusal_says_why_and_the_connection_goes_on() {
         .run(json!({"type": "exec", "argv": ["echo"], "env": {"LD_PRELOAD": "x"}}))
         .await;
     assert_eq!(ran.end["code"], "not_allowed");
-    let ran = client.run(refused(json!(["/nonexistent/program"]))).await;
+    let ran = client.run(refused(json!(["/proc/no/program"]))).await;
     assert_eq!(
         (&ran.end["code"], &ran.end["errno"]),
         (&json!("not_started"), &json!(2))
     );
     let message = ran.end["message"].as_str().unwrap();
     assert!(
-        message.contains("/nonexistent/program") && message.contains("ENOENT"),
+        message.contains("/proc/no/program") && message.contains("ENOENT"),
         "{message}"
     );
     assert_eq!(
@@ -58,10 +58,10 @@ async fn a_folder_that_is_not_there_is_told_of() {
     let (_dir, place) = place(Policy::default()).await;
     let mut client = Client::of(&place).await;
     let ran = client
-        .run(json!({"type": "exec", "argv": ["pwd"], "cwd": "/nonexistent"}))
+        .run(json!({"type": "exec", "argv": ["pwd"], "cwd": "/proc/no"}))
         .await;
     let message = ran.end["message"].as_str().unwrap();
-    assert!(message.contains("cannot enter /nonexistent"), "{message}");
+    assert!(message.contains("cannot enter /proc/no"), "{message}");
     drop(client);
     place.drain().await;
 }
@@ -160,7 +160,7 @@ async fn nobody_is_let_in_over_plain_tcp() {
     let mut place = Place::tcp(server, Options::default()).await;
     for _ in 0..20 {
         let mut stream = place.connect().await;
-        let header = br#"{"type":"exec","argv":["touch","/nonexistent/x"]}"#;
+        let header = br#"{"type":"exec","argv":["touch","/proc/no/x"]}"#;
         stream
             .write_all(&(header.len() as u32).to_le_bytes())
             .await

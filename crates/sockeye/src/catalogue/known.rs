@@ -18,6 +18,20 @@ const KNOWN: &[(&str, &str)] = &[
         "服务器结束时还有数据未发完",
     ),
     ("reset by the peer", "被对端复位"),
+    ("denied: {}", "无权访问：{}"),
+    (
+        "this is an HTTP request, which no program of ours makes: `{}`",
+        "这是 HTTP 请求，并非本程序的对端所发：`{}`",
+    ),
+    ("the request makes no sense", "请求无意义"),
+    (
+        "more stdin came than there was credit for",
+        "发来的 stdin 超过了额度",
+    ),
+    (
+        "the client asks and takes no answers",
+        "对端只发请求，不取回答",
+    ),
     (
         "the peer closed while it was being answered",
         "对端在应答途中关闭了连接",

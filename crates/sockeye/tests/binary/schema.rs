@@ -1,6 +1,7 @@
 //! docs/events.md and what is written: neither may have what the other lacks.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
 
 use serde_json::Value;
 use sockeye_testkit::{Process, Signal, free_tcp_port};
@@ -85,6 +86,39 @@ fn every_line_is_as_documented() {
     let seen = names_in(&exit.stdout_text());
     for expected in [
         "accepted", "closed", "read", "write", "refused", "socket", "stopped",
+    ] {
+        assert!(
+            seen.iter().any(|name| name == expected),
+            "{expected} in {seen:?}"
+        );
+    }
+}
+
+#[test]
+fn every_line_about_commands_is_as_documented() {
+    let flags = ["--insecure-anyone", "--allow", "echo …"];
+    let mut exec = serve(&[&["exec", "127.0.0.1:0"], &flags[..]].concat());
+    let mut stream = connect(&exec);
+    for header in [
+        r#"{"type":"exec","argv":["echo","hi"]}"#,
+        r#"{"type":"exec","argv":["id"]}"#,
+    ] {
+        stream
+            .write_all(&(header.len() as u32).to_le_bytes())
+            .unwrap();
+        stream.write_all(header.as_bytes()).unwrap();
+    }
+    exec.event("command_refused");
+    drop(stream);
+    exec.event("command_ended");
+    exec.event("closed");
+    exec.signal(Signal::TERM);
+    let seen = names_in(&exec.exit().stdout_text());
+    for expected in [
+        "insecure",
+        "command_started",
+        "command_ended",
+        "command_refused",
     ] {
         assert!(
             seen.iter().any(|name| name == expected),

@@ -266,7 +266,7 @@ fn a_browser_is_closed_and_the_log_says_so() {
 import http.client, sys
 connection = http.client.HTTPConnection('127.0.0.1', int(sys.argv[1]), timeout=60)
 try:
-    connection.request('POST', '/', '{\"type\":\"exec\",\"argv\":[\"touch\",\"/nonexistent/x\"]}')
+    connection.request('POST', '/', '{\"type\":\"exec\",\"argv\":[\"touch\",\"/proc/no/x\"]}')
     print(connection.getresponse().status)
 except (http.client.BadStatusLine, ConnectionError):
     print('closed')

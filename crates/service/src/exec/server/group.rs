@@ -68,6 +68,23 @@ impl Group {
         signal(self.pid, Signal::KILL);
     }
 
+    /// Whether anybody in the group has not ended yet. Looks through all processes (proc_pid_stat(5):
+    /// state, parent, group), so it is for the rare case in which that is not known otherwise.
+    pub(super) fn has_living(&self) -> bool {
+        let group = self.pid.as_raw_pid().to_string();
+        let Ok(processes) = std::fs::read_dir("/proc") else {
+            return false;
+        };
+        processes.flatten().any(|process| {
+            let stat = std::fs::read_to_string(process.path().join("stat")).unwrap_or_default();
+            let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+            let ended = fields
+                .next()
+                .is_none_or(|state| ["Z", "X", ""].contains(&state));
+            !ended && fields.nth(1) == Some(&*group)
+        })
+    }
+
     /// Waits until the command itself has ended; it is not reaped by that.
     pub(super) async fn exited(&self) -> io::Result<()> {
         loop {

@@ -18,7 +18,7 @@ use super::events::{Witness, exit_of};
 use super::group::Group;
 use super::spawn::{Reading, Spawned, spawn};
 use super::talk::not_started;
-use super::{OUTLIVES_BY, Policy};
+use super::{LETS_GO_WITHIN, OUTLIVES_BY, Policy};
 use crate::wire::is_http;
 use crate::{Arrival, Mailbox, Out, Peer, Responder, Responders};
 
@@ -38,9 +38,6 @@ pub const RAW_FAREWELL: Duration = Duration::from_mins(1);
 
 /// What a read of a command's output takes.
 const READ: usize = 64 * 1024;
-
-/// How long what was killed takes to let go of its output.
-const LETS_GO_WITHIN: Duration = Duration::from_millis(200);
 
 /// Runs each message as a command line of a shell and answers with what it printed: its errors, then
 /// its output, or `[exit N]` where there is neither.
@@ -249,7 +246,12 @@ async fn until_over(group: &Group, outputs: impl Future<Output = ()>) -> std::io
         return Ok(false);
     }
     group.kill();
-    Ok(timeout(LETS_GO_WITHIN, &mut outputs).await.is_err())
+    while timeout(LETS_GO_WITHIN, &mut outputs).await.is_err() {
+        if !group.has_living() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// What came out of one pipe.

@@ -8,21 +8,19 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::super::{Credit, Exec, Failure, Notice, Request, SignalName, Started};
-use super::events::exit_of;
+use super::events::{Witness, exit_of};
 use super::group::Group;
 use super::outputs::{Ended, Outputs};
 use super::spawn::{Input, Reading};
 use super::stdin::Stdin;
 use super::talk::{Ending, Talk};
-use super::{KILLED_AFTER, OUTLIVES_BY};
+use super::{KILLED_AFTER, LETS_GO_WITHIN, OUTLIVES_BY};
 use crate::WireReader;
 use crate::server::Timer;
 
-/// What was killed lets go of its outputs within this.
-const LETS_GO_WITHIN: Duration = Duration::from_millis(200);
-
 /// A command that runs.
 pub(super) struct Running {
+    witness: Witness,
     group: Group,
     stdin: Stdin,
     outputs: Outputs,
@@ -61,6 +59,7 @@ enum Heard<'a> {
 impl Running {
     pub(super) fn new(
         exec: &Exec,
+        witness: Witness,
         group: Group,
         input: Option<Input>,
         stdout: Reading,
@@ -70,6 +69,7 @@ impl Running {
         let limit = exec.timeout_ms.map(Duration::from_millis);
         let limit = limit.map(|limit| crate::server::after(began, limit));
         Self {
+            witness,
             group,
             stdin: Stdin::new(input, exec.stdin),
             outputs: Outputs::new(stdout, stderr),
@@ -155,9 +155,10 @@ impl Running {
             // Whoever has ended hears nothing, and what it left behind is seen to anyway.
             Request::Signal { name } => self.group.signal(name),
             Request::Resize(size) => self.stdin.resize(size),
-            Request::Exec(_) => {
-                let why = "a command runs on this connection already";
-                self.say(Notice::Error(Failure::new("busy", why)))?;
+            Request::Exec(ref exec) => {
+                let busy = Failure::new("busy", "a command runs on this connection already");
+                self.witness.refused(exec, &busy);
+                self.say(Notice::Error(busy))?;
             }
         }
         Ok(())
@@ -187,6 +188,8 @@ impl Running {
                 self.outputs.limit();
                 Some((now + LETS_GO_WITHIN, Due::LetGo))
             }
+            // On a busy machine even dying takes its time.
+            Due::LetGo if self.group.has_living() => Some((now + LETS_GO_WITHIN, Due::LetGo)),
             Due::LetGo => {
                 self.outputs.hurry();
                 None

@@ -24,7 +24,9 @@ use crate::{
 
 /// A client that says nothing is asked whether it is still there after this long, then every
 /// [`KEEPALIVE_INTERVAL`], [`KEEPALIVE_PROBES`] times (tcp(7)): a command whose client's machine has
-/// vanished is ended within half a minute.
+/// vanished is ended within half a minute. While output is on its way the kernel asks nothing and
+/// sends again instead, until `tcp_retries2`: a limit of our own (`TCP_USER_TIMEOUT`) would also end
+/// clients that are there and read slowly.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEPALIVE_PROBES: u32 = 3;
@@ -192,11 +194,9 @@ fn notice_vanished_peers(link: &impl AsFd) {
     if sockopt::socket_keepalive(fd).unwrap_or(true) {
         return;
     }
-    let all = KEEPALIVE_IDLE + KEEPALIVE_INTERVAL * KEEPALIVE_PROBES;
     let _ = sockopt::set_tcp_keepidle(fd, KEEPALIVE_IDLE)
         .and_then(|()| sockopt::set_tcp_keepintvl(fd, KEEPALIVE_INTERVAL))
         .and_then(|()| sockopt::set_tcp_keepcnt(fd, KEEPALIVE_PROBES))
-        .and_then(|()| sockopt::set_tcp_user_timeout(fd, all.as_millis() as u32))
         .and_then(|()| sockopt::set_socket_keepalive(fd, true));
 }
 
@@ -253,6 +253,9 @@ where
         let idle = self.options.idle_timeout.unwrap_or(Duration::MAX);
         let slow = self.options.frame_timeout;
         tokio::select! {
+            biased;
+            () = &mut self.draining => Err(Ending::Drained),
+            denied = self.grant.lost() => Err(Ending::Denied(denied)),
             header = self.reader.next() => {
                 let Some(header) = header? else {
                     return Err(Ending::PeerClosed);
@@ -262,8 +265,6 @@ where
                     _ => Ok(None),
                 }
             }
-            denied = self.grant.lost() => Err(Ending::Denied(denied)),
-            () = &mut self.draining => Err(Ending::Drained),
             () = sleep(idle) => Err(Ending::Idle(idle)),
             () = sleep(slow) => {
                 if self.reader.is_inside() && self.reader.offset() == began {
@@ -302,7 +303,14 @@ where
                 stderr,
             } = spawned;
             let group = Group::new(child, record)?;
-            Ok(Running::new(exec, group, input, stdout, stderr))
+            Ok(Running::new(
+                exec,
+                self.witness.clone(),
+                group,
+                input,
+                stdout,
+                stderr,
+            ))
         });
         started.map_err(|error| not_started(exec, &error))
     }
