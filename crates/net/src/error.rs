@@ -358,6 +358,15 @@ impl NetError {
 
     /// What to try, where the error's text alone does not say it.
     pub fn hint(&self) -> Option<&'static str> {
+        if let Self::Handshake {
+            source: HandshakeError::Foreign {
+                protocol: "TLS", ..
+            },
+            ..
+        } = self
+        {
+            return Some("without TLS it is tcp:// or ws://");
+        }
         let number = self.errno()?.number();
         match self {
             Self::System {

@@ -260,12 +260,20 @@ pub(crate) async fn connect(
     let shake = handshake(dialling, tunnel.stream, tunnel.ahead);
     let tls = timeout_at(limit.until, shake)
         .await
-        .unwrap_or_else(|_| Err(limit.error(endpoint)))?;
+        .unwrap_or_else(|_| Err(silent(endpoint, limit)))?;
     Ok(ByteLink::new(
         Raw::Layered(Box::new(tls)),
         peer,
         &net.recorder,
     ))
+}
+
+/// There is a connection, and nobody completes the handshake on it.
+fn silent(endpoint: &Endpoint, limit: Limit) -> NetError {
+    NetError::Handshake {
+        endpoint: endpoint.to_string(),
+        source: HandshakeError::Timeout { after: limit.after },
+    }
 }
 
 /// Runs the dialler's side of a handshake, for as long as the peer takes.

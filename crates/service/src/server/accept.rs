@@ -10,7 +10,7 @@ use sockeye_trace::{Closing, Kind};
 
 use super::census::{Place, Stage};
 use super::conversing::converse;
-use super::host::Host;
+use super::host::{Host, ONE_PEER};
 use super::options::Options;
 use super::reason::Reason;
 use super::service::Serving;
@@ -103,11 +103,11 @@ pub(crate) fn hold(caller: Caller, framing: Option<&Framing>, service: &Serving,
         Caller::Handshake(handshake) => {
             let local = || handshake.local().clone();
             let (conn, peer) = (handshake.conn(), handshake.peer_name());
-            if let Some(place) = host.admit(&options, conn, peer, local) {
+            if let Some(place) = host.admit_candidate(&options, conn, peer, local) {
                 let (framing, service) = (framing.cloned(), service.clone());
                 let host = Arc::clone(host);
                 tokio::spawn(async move {
-                    if let Some(link) = shake_hands(handshake, &host).await {
+                    if let Some(link) = shake_hands(handshake, &host, options.once).await {
                         serve(link, framing.as_ref(), &service, &host, options, place);
                     }
                 });
@@ -118,11 +118,12 @@ pub(crate) fn hold(caller: Caller, framing: Option<&Framing>, service: &Serving,
 
 /// Sees a handshake through; one that fails is the end of its connection and told as such. A server
 /// that drains waits for none.
-async fn shake_hands(handshake: Handshake, host: &Host) -> Option<Link> {
+async fn shake_hands(handshake: Handshake, host: &Host, once: bool) -> Option<Link> {
     let conn = handshake.conn();
     let mut stage = host.census.watch();
     let reason = tokio::select! {
         done = handshake.complete() => match done {
+            Ok(_) if once && !host.is_the_one() => Reason::Refused(ONE_PEER.into()),
             Ok(link) => return Some(link),
             Err(error) => Reason::Handshake(error),
         },

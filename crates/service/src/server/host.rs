@@ -11,6 +11,9 @@ use super::census::{Census, Place};
 use super::options::Options;
 use crate::mailbox::Lost;
 
+/// Why nobody else is let in.
+pub(crate) const ONE_PEER: &str = "one peer is served";
+
 /// What all connections of a server share.
 #[derive(Debug)]
 pub(crate) struct Host {
@@ -92,10 +95,33 @@ impl Host {
         peer: &Name,
         local: impl FnOnce() -> Name,
     ) -> Option<Place> {
+        self.admit_if(options, conn, peer, local, || self.is_the_one())
+    }
+
+    /// The same for a peer that has still to complete its handshake. Where one peer is served, it is
+    /// the first that has done so.
+    pub(crate) fn admit_candidate(
+        &self,
+        options: &Options,
+        conn: ConnId,
+        peer: &Name,
+        local: impl FnOnce() -> Name,
+    ) -> Option<Place> {
+        self.admit_if(options, conn, peer, local, || !self.has_one())
+    }
+
+    fn admit_if(
+        &self,
+        options: &Options,
+        conn: ConnId,
+        peer: &Name,
+        local: impl FnOnce() -> Name,
+        may_be_the_one: impl FnOnce() -> bool,
+    ) -> Option<Place> {
         let address = peer.socket_addr().map(|address| address.ip());
         let place = match options.refusal_of(address) {
             Some(limit) => Err(limit.to_owned()),
-            None if options.once && !self.is_the_one() => Err("one peer is served".to_owned()),
+            None if options.once && !may_be_the_one() => Err(ONE_PEER.to_owned()),
             None => self
                 .census
                 .enter(options.max_connections)

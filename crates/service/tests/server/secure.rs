@@ -144,6 +144,22 @@ async fn silent_handshakers_take_their_places_and_nobody_elses_time() {
     within(place.drain()).await;
 }
 
+/// Whoever only knocks is not the one peer that is served.
+#[tokio::test]
+async fn the_one_peer_is_the_first_that_completes_its_handshake() {
+    let (net, _home) = person();
+    let options = Options {
+        once: true,
+        ..Options::default()
+    };
+    let mut place = Place::within(net.clone(), ANYWHERE, Upper::default(), options).await;
+    drop(place.connect().await);
+    let told = place.until(Kind::Closed, 1).await;
+    assert!(told[0].contains("during the handshake"), "{told:?}");
+    assert_eq!(exchange(dial(&net, &place).await, b"me").await, b"ME");
+    assert_eq!(place.ended().await.read_bytes, 2);
+}
+
 #[tokio::test]
 async fn an_end_without_a_farewell_counts_between_messages_only() {
     let (net, _home) = person();

@@ -72,6 +72,10 @@ const KNOWN: &[(&str, &str)] = &[
         "本机不支持这种地址族",
     ),
     ("nobody listens there", "那里没有人在监听"),
+    (
+        "without TLS it is tcp:// or ws://",
+        "不用 TLS 时应写 tcp:// 或 ws://",
+    ),
     ("there is no such socket file", "没有这个套接字文件"),
     (
         "the socket there is of another type",

@@ -15,6 +15,7 @@ texts! {
     CLOSED_WITH_REASON: "disconnected ({reason}), read {read_bytes} in {read_messages}, wrote {written_bytes} in {written_messages}",
         "已断开（{reason}），读 {read_bytes}（{read_messages}），写 {written_bytes}（{written_messages}）";
     NO_HANDSHAKE: "{peer} is not the one: {reason}", "{peer} 握手未成：{reason}";
+    SPEAKS_TLS: "all that the peer said is a TLS alert: it speaks TLS, so try tls:// or wss://", "对端只回了一个 TLS 警报：对端使用 TLS，请改用 tls:// 或 wss://";
     REFUSED: "refused: {limit}", "已拒绝：{limit}";
     BAD_FRAME: "bad frame: {error}", "坏帧：{error}";
     BAD_FRAME_TOLD: "bad frame", "坏帧";

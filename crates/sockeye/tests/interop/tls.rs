@@ -431,9 +431,14 @@ fn plain_peers_and_tls_peers_tell_each_other_apart() {
     let exit = home.dial(&[&format!("tls://127.0.0.1:{}", echo.port()), "a"], b"");
     assert_fails(&exit, 1, &["an echo, not TLS"]);
     let secure = home.serve(&["upper", "tls://127.0.0.1:0"]);
-    home.dial(
+    let exit = home.dial(
         &[&format!("tcp://127.0.0.1:{}", secure.port())],
         b"GET / HTTP/1.1\r\n\r\n",
+    );
+    assert!(
+        exit.stderr_text().contains("try tls://"),
+        "{}",
+        exit.stderr_text()
     );
     let closed = secure.closed(1).remove(0);
     let reason = closed["reason"].as_str().unwrap();

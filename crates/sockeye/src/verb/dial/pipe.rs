@@ -33,8 +33,8 @@ pub(super) async fn run(
     let ended = copy(&mut from_peer, &mut to_peer, dial, &mut printer).await;
     closing.read_bytes = from_peer.read_bytes();
     closing.written_bytes = to_peer.written_bytes();
-    ended?;
-    printer.finish(context)
+    let shown = printer.finish(context);
+    ended.and(shown)
 }
 
 async fn copy(
@@ -137,6 +137,7 @@ async fn download(
             return stdout.flush().await.map_err(|error| on_stdout(&error));
         }
         if printer.is_exact() {
+            printer.heard(&chunk[..got]);
             stdout
                 .write_all(&chunk[..got])
                 .await

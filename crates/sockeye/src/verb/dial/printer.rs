@@ -17,6 +17,10 @@ pub(super) enum Style {
     Hex,
 }
 
+/// A fatal alert of TLS, whole: type, version, length, level, description (RFC 8446 §5.1, §6). It is
+/// all that a TLS server says to somebody who does not speak TLS.
+const ALERT: usize = 7;
+
 /// Prints while somebody edits a line.
 pub(super) type Above = Box<dyn FnMut(String) -> anyhow::Result<()>>;
 
@@ -30,6 +34,8 @@ pub(super) struct Printer {
     /// Bytes of whole messages that did not decode.
     undecodable: usize,
     above: Option<(Above, String)>,
+    /// The first of what came, and one byte more if there is one.
+    first: Vec<u8>,
 }
 
 impl Printer {
@@ -40,7 +46,20 @@ impl Printer {
             flow: None,
             undecodable: 0,
             above: None,
+            first: vec![],
         }
+    }
+
+    /// Takes note of bytes that are printed.
+    pub(super) fn heard(&mut self, bytes: &[u8]) {
+        let room = (ALERT + 1).saturating_sub(self.first.len());
+        self.first
+            .extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    /// Whether a TLS alert is all that came.
+    fn heard_an_alert(&self) -> bool {
+        matches!(self.first[..], [21, 3, _, 0, 2, 2, _])
     }
 
     /// From here on prints above the line that is being edited, with the peer's name.
@@ -59,6 +78,7 @@ impl Printer {
         if !self.a_line_each {
             return self.piece(bytes);
         }
+        self.heard(bytes);
         let mut line = match self.style {
             Style::Exact => bytes.to_vec(),
             Style::Hex => hex(bytes).into_bytes(),
@@ -74,6 +94,7 @@ impl Printer {
 
     /// Prints a piece of a stream, or of a body too long to be held.
     pub(super) fn piece(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        self.heard(bytes);
         let out = match self.style {
             Style::Exact => bytes.to_vec(),
             Style::Hex => hex(bytes).into_bytes(),
@@ -90,6 +111,10 @@ impl Printer {
         if let Some(mut flow) = self.flow.take() {
             self.write(flow.finish().as_bytes())?;
             self.undecodable += flow.undecodable;
+        }
+        if self.heard_an_alert() && !context.global.quiet {
+            let text = catalogue::SPEAKS_TLS.fill(context.lang(), &[]);
+            context.ui.complain(&text);
         }
         if self.undecodable > 0 && !context.global.quiet {
             let text = catalogue::UNDECODABLE_TOTAL;
