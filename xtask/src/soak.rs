@@ -41,6 +41,12 @@ enum Campaign {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Kill a server in the middle of an upload, again and again; each one is gone on with
+    Kills {
+        /// How many times
+        #[arg(long, default_value_t = 500)]
+        times: u32,
+    },
 }
 
 impl Soak {
@@ -56,6 +62,12 @@ impl Soak {
                     step(&name, &mut fuzz(&target, "soak", seconds)?)?;
                 }
                 Ok(())
+            }
+            Campaign::Kills { times } => {
+                let mut test = cargo(["test", "-p", "sockeye", "--test", "interop"]);
+                test.arg("an_upload_outlives_the_sudden_death_of_its_server")
+                    .env("SOCKEYE_KILLS", times.to_string());
+                step(&format!("{times} kills of a server"), &mut test)
             }
             Campaign::Repeat { times, only } => repeat(times, only.as_deref()),
             Campaign::Garbage { connections, seed } => {
