@@ -330,6 +330,8 @@ impl MessageLink {
 
     /// A WebSocket's messages laid end to end, in both directions; the link itself where it is no
     /// WebSocket. What we send leaves as binary messages. Nothing may have been received or sent.
+    /// Where we asked for the WebSocket, shutting it down does not close it, since the answers are
+    /// still to come; dropping it does.
     ///
     /// # Errors
     /// The link, unchanged.
@@ -351,7 +353,7 @@ impl MessageLink {
             unreachable!("looked at above");
         };
         let socket = socket.into_inner();
-        Ok(ws::byte_link(socket, conn, (peer, local), &recorder))
+        Ok(ws::conversation(socket, conn, (peer, local), &recorder))
     }
 
     /// Both directions as values of their own, for two tasks.

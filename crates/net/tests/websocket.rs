@@ -227,6 +227,11 @@ async fn a_message_link_becomes_bytes() {
     let mut answer = [0; 6];
     ours.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"answer");
+    // Whoever asks may have said all before all is answered.
+    ours.shutdown().await.unwrap();
+    theirs.send(b"late").await.unwrap();
+    ours.read_exact(&mut answer[..4]).await.unwrap();
+    assert_eq!(&answer[..4], b"late");
     drop(ours);
     assert_eq!(theirs.recv(&mut buf).await.unwrap(), None);
 

@@ -20,14 +20,17 @@ const MESSAGE: usize = 256 * 1024;
 /// The messages of a WebSocket laid end to end, as bytes: each write is a binary message, and where
 /// messages begin and end means nothing.
 ///
-/// A WebSocket has no half-close: shutting it down closes it for both directions. What the peer
-/// sends before it has heard of that is still read.
+/// A WebSocket has no half-close: shutting it down closes it for both directions, and what the peer
+/// sends before it has heard of that is still read. Where answers are awaited ([`WebSocketBytes::patient`])
+/// it is closed when it is dropped.
 #[derive(Debug)]
 pub(crate) struct WebSocketBytes {
     socket: WebSocket,
     /// What is left of the message that came last.
     rest: Bytes,
     local: Name,
+    /// Shutting down does not close it.
+    is_patient: bool,
 }
 
 impl WebSocketBytes {
@@ -37,6 +40,16 @@ impl WebSocketBytes {
             socket,
             rest: Bytes::new(),
             local,
+            is_patient: false,
+        }
+    }
+
+    /// The same for conversations in which whoever asks has said all before it has heard all: a
+    /// close would keep the server from answering, so a client closes when it is dropped.
+    pub(crate) fn patient(self) -> Self {
+        Self {
+            is_patient: self.socket.is_client(),
+            ..self
         }
     }
 }
@@ -80,7 +93,12 @@ impl AsyncWrite for WebSocketBytes {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().socket.poll_close(cx)
+        let this = self.get_mut();
+        if this.is_patient {
+            this.socket.poll_flush(cx)
+        } else {
+            this.socket.poll_close(cx)
+        }
     }
 }
 

@@ -87,7 +87,8 @@ impl Course {
 
     fn link(&self, socket: WebSocket, conn: ConnId, ends: (Name, Name)) -> Link {
         if self.as_bytes {
-            Link::Bytes(byte_link(socket, conn, ends, &self.recorder))
+            let bytes = WebSocketBytes::new(socket, ends.1);
+            Link::Bytes(byte_link(bytes, conn, ends.0, &self.recorder))
         } else {
             let link = MessageLink::over_websocket(socket, conn, ends, &self.recorder);
             Link::Messages(link)
@@ -95,14 +96,18 @@ impl Course {
     }
 }
 
-/// A WebSocket's messages laid end to end.
-pub(crate) fn byte_link(
+/// A WebSocket's messages laid end to end, for a conversation of questions and answers.
+pub(crate) fn conversation(
     socket: WebSocket,
     conn: ConnId,
     (peer, local): (Name, Name),
     recorder: &Recorder,
 ) -> ByteLink {
-    let bytes = WebSocketBytes::new(socket, local);
+    let bytes = WebSocketBytes::new(socket, local).patient();
+    byte_link(bytes, conn, peer, recorder)
+}
+
+fn byte_link(bytes: WebSocketBytes, conn: ConnId, peer: Name, recorder: &Recorder) -> ByteLink {
     ByteLink {
         raw: Raw::Layered(Box::new(bytes)),
         tally: Tally::new(recorder.clone(), conn),

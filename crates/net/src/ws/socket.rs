@@ -54,6 +54,7 @@ impl Default for Manner {
 #[derive(Debug)]
 pub(crate) struct WebSocket<S: AsyncRead + AsyncWrite + Unpin> {
     stream: WebSocketStream<S>,
+    is_client: bool,
     binary: bool,
     /// The kind of the peer's last message.
     speaks_text: bool,
@@ -108,6 +109,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         let stream = WebSocketStream::from_partially_read(stream, ahead, role, Some(config)).await;
         Self {
             stream,
+            is_client: role == Role::Client,
             binary: manner.binary,
             speaks_text: true,
             unflushed: false,
@@ -119,6 +121,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// What carries it.
     pub(crate) fn stream(&self) -> &S {
         self.stream.get_ref()
+    }
+
+    /// Whether we asked for it.
+    pub(crate) fn is_client(&self) -> bool {
+        self.is_client
     }
 
     /// Sends nothing but binary messages from here on.

@@ -288,6 +288,46 @@ fn a_relay_carries_a_stream_of_lines_over_a_websocket() {
     far.stop();
 }
 
+/// Questions and answers are bytes laid end to end; a close would cut the last answers off.
+#[test]
+fn commands_and_files_cross_a_websocket() {
+    let server = serve(&["exec", "--insecure-anyone", "ws://127.0.0.1:0"]);
+    let input = vec![b'x'; 1_000_000];
+    let mut command = Process::start(&mut sockeye(&["exec", &server.endpoint(), "--", "cat"]));
+    command.write_stdin(&input);
+    let exit = command.exit();
+    assert_eq!(exit.code, Some(0), "{}", exit.stderr_text());
+    assert!(
+        exit.stdout == input,
+        "{} bytes came back",
+        exit.stdout.len()
+    );
+    let words = ["exec", &server.endpoint(), "--", "sh", "-c", "exit 7"];
+    assert_eq!(Process::run(&mut sockeye(&words)).code, Some(7));
+    server.stop();
+
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (file, root) = (here.path().join("file"), there.path().display().to_string());
+    let content: Vec<u8> = (0..3_000_000u32).map(|at| (at % 251) as u8).collect();
+    std::fs::write(&file, &content).unwrap();
+    let words = [
+        "files",
+        "--root",
+        &root,
+        "--insecure-anyone",
+        "ws://127.0.0.1:0/files",
+    ];
+    let server = serve(&words);
+    let (file, to) = (file.display().to_string(), server.endpoint());
+    for words in [vec!["put", &file, &to], vec!["get", &to, "file", "-o", "-"]] {
+        let exit = Process::run(&mut sockeye(&words));
+        assert_eq!(exit.code, Some(0), "{}", exit.stderr_text());
+        assert!(words[0] == "put" || exit.stdout == content);
+    }
+    assert!(std::fs::read(there.path().join("file")).unwrap() == content);
+    server.stop();
+}
+
 /// The one certificate of a user of ours is what the package trusts and shows.
 fn identity(home: &Path) -> [String; 2] {
     let made = Process::run(sockeye(&["key"]).env("XDG_CONFIG_HOME", home));
