@@ -9,11 +9,14 @@ use tempfile::TempDir;
 use crate::harness::{endpoint, sockeye};
 use crate::terminal::Terminal;
 
+/// What carries a handshake makes no difference.
+const SCHEMES: [&str; 3] = ["tls", "quic", "wss"];
 /// A key that nobody here has.
 const OTHER: &str = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU";
 
 /// A server that proves its own key, and a user who has never met it.
 struct Pair {
+    scheme: &'static str,
     dialling: TempDir,
     serving: TempDir,
     server: Process,
@@ -25,17 +28,20 @@ struct Pair {
 
 impl Pair {
     fn new() -> Self {
-        Self::of("echo")
+        Self::over("tls", "echo")
     }
 
-    fn of(service: &str) -> Self {
+    fn over(scheme: &'static str, service: &str) -> Self {
         let (serving, dialling) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let args = ["serve", "--json", service, "tls://127.0.0.1:0"];
+        let anywhere = format!("{scheme}://127.0.0.1:0");
+        let args = ["serve", "--json", service, &anywhere];
         let server = Process::start(sockeye(&args).env("XDG_CONFIG_HOME", serving.path()));
-        let endpoint = endpoint(&server, "tls:");
-        let place = endpoint.strip_prefix("tls://").unwrap().to_owned();
+        let endpoint = endpoint(&server, scheme);
+        let (_, place) = endpoint.split_once("://").unwrap();
+        let place = place.trim_end_matches('/').to_owned();
         let key = key_of(serving.path());
         Self {
+            scheme,
             dialling,
             serving,
             server,
@@ -45,7 +51,7 @@ impl Pair {
     }
 
     fn url(&self) -> String {
-        format!("tls://{}", self.place)
+        format!("{}://{}", self.scheme, self.place)
     }
 
     /// Runs a command as the user who dials.
@@ -118,57 +124,65 @@ fn a_script_is_refused_and_told_what_to_type() {
 
 #[test]
 fn first_use_pins_once_and_says_so() {
-    let pair = Pair::new();
-    let first = pair.hello(&["--trust-on-first-use"]);
-    answered(&first);
-    let line = format!("pinned the key of {}: {}\n", pair.place, pair.key);
-    assert_eq!(first.stderr_text(), line);
-    assert_eq!(pair.known_peers(), format!("{} {}\n", pair.place, pair.key));
-    for flags in [&["--trust-on-first-use"][..], &[]] {
-        let again = pair.hello(flags);
-        answered(&again);
-        assert_eq!(again.stderr_text(), "");
+    for scheme in SCHEMES {
+        let pair = Pair::over(scheme, "echo");
+        let first = pair.hello(&["--trust-on-first-use"]);
+        answered(&first);
+        let line = format!("pinned the key of {}: {}\n", pair.place, pair.key);
+        assert_eq!(first.stderr_text(), line);
+        assert_eq!(pair.known_peers(), format!("{} {}\n", pair.place, pair.key));
+        for flags in [&["--trust-on-first-use"][..], &[]] {
+            let again = pair.hello(flags);
+            answered(&again);
+            assert_eq!(again.stderr_text(), "");
+        }
     }
 }
 
 #[test]
 fn a_changed_key_is_refused_with_both_and_the_line_of_the_pin() {
-    let pair = Pair::new();
-    let file = pair.dialling.path().join("sockeye/known_peers");
-    assert_eq!(
-        pair.run(&["key", "pin", "elsewhere:1", OTHER]).code,
-        Some(0)
-    );
-    assert_eq!(pair.run(&["key", "pin", &pair.place, OTHER]).code, Some(0));
-    let before = pair.known_peers();
-    for flags in [&["--trust-on-first-use"][..], &[]] {
-        let refusal = untrusted(&pair.hello(flags));
-        let (place, key) = (&pair.place, &pair.key);
-        let expected = format!(
-            "the key of {place} has changed: it is {key}, pinned is {OTHER} ({}:2)",
-            file.display()
+    for scheme in SCHEMES {
+        let pair = Pair::over(scheme, "echo");
+        let file = pair.dialling.path().join("sockeye/known_peers");
+        assert_eq!(
+            pair.run(&["key", "pin", "elsewhere:1", OTHER]).code,
+            Some(0)
         );
-        assert!(refusal.contains(&expected), "{refusal}");
-        assert!(
-            refusal.contains(&format!("sockeye key forget {place}")),
-            "{refusal}"
-        );
-        assert_eq!(pair.known_peers(), before, "a pin is never replaced");
+        assert_eq!(pair.run(&["key", "pin", &pair.place, OTHER]).code, Some(0));
+        let before = pair.known_peers();
+        for flags in [&["--trust-on-first-use"][..], &[]] {
+            let refusal = untrusted(&pair.hello(flags));
+            let (place, key) = (&pair.place, &pair.key);
+            let expected = format!(
+                "the key of {place} has changed: it is {key}, pinned is {OTHER} ({}:2)",
+                file.display()
+            );
+            assert!(refusal.contains(&expected), "{refusal}");
+            assert!(
+                refusal.contains(&format!("sockeye key forget {place}")),
+                "{refusal}"
+            );
+            assert_eq!(pair.known_peers(), before, "a pin is never replaced");
+        }
+        assert_eq!(pair.run(&["key", "forget", &pair.place]).code, Some(0));
+        answered(&pair.hello(&["--trust-on-first-use"]));
     }
-    assert_eq!(pair.run(&["key", "forget", &pair.place]).code, Some(0));
-    answered(&pair.hello(&["--trust-on-first-use"]));
 }
 
 #[test]
 fn a_key_in_the_endpoint_decides_alone() {
-    let pair = Pair::new();
-    let dial = |key: &str| {
-        let url = format!("tls://{}?pin={key}", pair.place);
-        pair.run(&["dial", &url, "hello"])
-    };
-    answered(&dial(&pair.key));
-    assert!(untrusted(&dial(OTHER)).contains(&pair.key));
-    assert_eq!(pair.known_peers(), "");
+    for scheme in SCHEMES {
+        let pair = Pair::over(scheme, "echo");
+        let dial = |key: &str| {
+            // A question mark is HTTP's.
+            let options = if scheme == "wss" { '#' } else { '?' };
+            let url = format!("{}{options}pin={key}", pair.url());
+            pair.run(&["dial", &url, "hello"])
+        };
+        answered(&dial(&pair.key));
+        assert!(untrusted(&dial(OTHER)).contains(&pair.key));
+        assert_eq!(pair.known_peers(), "");
+    }
 }
 
 #[test]
@@ -263,46 +277,48 @@ fn the_far_side_of_a_relay_is_pinned_and_told() {
 /// The key of whoever dials is let in, used, and taken away while a command runs.
 #[test]
 fn a_key_that_is_denied_ends_what_it_runs_and_comes_in_no_more() {
-    let pair = Pair::of("exec");
-    let (url, ours) = (pair.url(), key_of(pair.dialling.path()));
-    let exec = |words: &[&str]| {
-        let args = [&["exec", "--trust-on-first-use", &url, "--"], words].concat();
-        let mut command = sockeye(&args);
-        command.env("XDG_CONFIG_HOME", pair.dialling.path());
-        command
-    };
-    let refused = |because: &str| {
+    for scheme in SCHEMES {
+        let pair = Pair::over(scheme, "exec");
+        let (url, ours) = (pair.url(), key_of(pair.dialling.path()));
+        let exec = |words: &[&str]| {
+            let args = [&["exec", "--trust-on-first-use", &url, "--"], words].concat();
+            let mut command = sockeye(&args);
+            command.env("XDG_CONFIG_HOME", pair.dialling.path());
+            command
+        };
+        let refused = |because: &str| {
+            let exit = Process::run(&mut exec(&["echo", "in"]));
+            let text = exit.stderr_text();
+            assert_eq!((exit.code, exit.stdout_text()), (Some(255), String::new()));
+            assert!(text.contains(because), "{text}");
+        };
+        refused(&format!("the key {ours} has no right to exec here"));
+        pair.there(&["key", "allow", &ours, "me", "files,chat-admin"]);
+        refused("has no right to exec here");
+        pair.there(&["key", "allow", &ours, "me", "exec"]);
         let exit = Process::run(&mut exec(&["echo", "in"]));
-        let text = exit.stderr_text();
-        assert_eq!((exit.code, exit.stdout_text()), (Some(255), String::new()));
-        assert!(text.contains(because), "{text}");
-    };
-    refused(&format!("the key {ours} has no right to exec here"));
-    pair.there(&["key", "allow", &ours, "me", "files,chat-admin"]);
-    refused("has no right to exec here");
-    pair.there(&["key", "allow", &ours, "me", "exec"]);
-    let exit = Process::run(&mut exec(&["echo", "in"]));
-    assert_eq!(exit.stdout_text(), "in\n", "{}", exit.stderr_text());
+        assert_eq!(exit.stdout_text(), "in\n", "{}", exit.stderr_text());
 
-    let mut running = Process::start(&mut exec(&["sh", "-c", "echo up; exec sleep 600"]));
-    running.wait_stdout("up\n");
-    pair.there(&["key", "deny", "me"]);
-    let exit = running.exit();
-    assert_eq!(exit.code, Some(255));
-    assert!(
-        exit.stderr_text().contains("has lost its right to exec"),
-        "{}",
-        exit.stderr_text()
-    );
-    refused("has no right to exec here");
-    let runs = pair.server.events("command_started").len();
-    assert_eq!(runs, 2, "the refused ran nothing");
+        let mut running = Process::start(&mut exec(&["sh", "-c", "echo up; exec sleep 600"]));
+        running.wait_stdout("up\n");
+        pair.there(&["key", "deny", "me"]);
+        let exit = running.exit();
+        assert_eq!(exit.code, Some(255));
+        assert!(
+            exit.stderr_text().contains("has lost its right to exec"),
+            "{}",
+            exit.stderr_text()
+        );
+        refused("has no right to exec here");
+        let runs = pair.server.events("command_started").len();
+        assert_eq!(runs, 2, "the refused ran nothing");
+    }
 }
 
 /// A resumed session shows no certificate again; its key is asked about all the same.
 #[test]
 fn a_resumed_session_is_asked_for_its_right_again() {
-    let pair = Pair::of("exec");
+    let pair = Pair::over("tls", "exec");
     let ours = key_of(pair.dialling.path());
     let file = |home: &TempDir, name: &str| {
         let path = home.path().join("sockeye").join(name);
@@ -338,7 +354,7 @@ fn a_resumed_session_is_asked_for_its_right_again() {
 /// The answer is the answer, and what is typed after it is the command's.
 #[test]
 fn a_person_is_asked_before_anything_typed_is_the_commands() {
-    let pair = Pair::of("exec");
+    let pair = Pair::over("tls", "exec");
     let ours = key_of(pair.dialling.path());
     pair.there(&["key", "allow", &ours, "me", "exec"]);
     let args = ["exec", &pair.url(), "--", "cat"];
