@@ -197,6 +197,8 @@ async fn nobody_is_let_in_over_plain_tcp() {
 async fn who_is_idle_or_does_not_complete_a_frame_is_closed() {
     let options = Options {
         idle_timeout: Some(std::time::Duration::from_millis(50)),
+        // Being looked at now and then is no use.
+        frame_timeout: std::time::Duration::from_millis(10),
         ..Options::default()
     };
     let (_dir, mut idle) = place_with(Policy::default(), options).await;

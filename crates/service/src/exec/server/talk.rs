@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::net::sockopt;
 use sockeye_net::Link;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::super::{Argument, Exec, Failure, Notice, Request};
 use super::Policy;
@@ -16,7 +16,7 @@ use super::events::Witness;
 use super::group::Group;
 use super::run::Running;
 use super::spawn::{Spawned, spawn};
-use crate::server::{LINGER_BYTES, LINGER_TIMEOUT, Options};
+use crate::server::{LINGER_BYTES, LINGER_TIMEOUT, Options, after};
 use crate::{
     Access, BoxFuture, Denied, Grant, Outcome, Session, WireError, WireReader, WireWriter,
     as_stream,
@@ -111,6 +111,8 @@ pub(super) struct Talk<R, W> {
     draining: BoxFuture<()>,
     policy: Arc<Policy>,
     options: Arc<Options>,
+    /// When anything was last asked or answered.
+    last_used: Instant,
     /// Requests, and answers to them.
     asked: u64,
     answered: u64,
@@ -226,6 +228,7 @@ where
             draining: Box::pin(session.draining()),
             policy,
             options: Arc::clone(&session.options),
+            last_used: Instant::now(),
             asked: 0,
             answered: 0,
         }
@@ -244,6 +247,7 @@ where
                 return ending;
             }
             self.answered += 1;
+            self.last_used = Instant::now();
         }
     }
 
@@ -251,6 +255,7 @@ where
     async fn request(&mut self) -> Result<Option<Exec>, Ending> {
         let began = self.reader.offset();
         let idle = self.options.idle_timeout.unwrap_or(Duration::MAX);
+        let idle_until = after(self.last_used, idle);
         let slow = self.options.frame_timeout;
         tokio::select! {
             biased;
@@ -265,7 +270,7 @@ where
                     _ => Ok(None),
                 }
             }
-            () = sleep(idle) => Err(Ending::Idle(idle)),
+            () = sleep_until(idle_until) => Err(Ending::Idle(idle)),
             () = sleep(slow) => {
                 if self.reader.is_inside() && self.reader.offset() == began {
                     return Err(Ending::Slow(slow));
