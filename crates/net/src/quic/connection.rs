@@ -18,7 +18,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use super::error::broken;
+use super::error::{broken, unwritten};
 use super::socket::Socket;
 use super::stream::QuicStream;
 use super::{Code, LINGER_TIMEOUT, PREFACE, SETTLE_TIMEOUT};
@@ -118,7 +118,8 @@ impl Life {
     pub(super) async fn open(self: &Arc<Self>) -> io::Result<QuicStream> {
         let opened = self.connection.open_bi().await;
         let (mut send, receive) = opened.map_err(|error| broken(&error))?;
-        send.write_all(&[PREFACE]).await?;
+        let written = send.write_all(&[PREFACE]).await;
+        written.map_err(|error| unwritten(&error))?;
         Ok(QuicStream::new(send, receive, Part::of(self)))
     }
 
@@ -213,7 +214,9 @@ pub(super) fn turn_away(send: &mut SendStream, receive: &mut RecvStream, code: C
 }
 
 /// Opens further links to the same listener over a connection that stands, without a handshake.
-/// The connection stays as long as a link or an opener of it does.
+///
+/// The connection stays as long as a link or an opener of it does, but a listener ends one on which no
+/// stream has been open for [`STREAMLESS_TIMEOUT`](super::STREAMLESS_TIMEOUT).
 #[derive(Clone, Debug)]
 pub struct Opener {
     life: Arc<Life>,

@@ -287,9 +287,11 @@ impl Newcomer {
         let life = Life::new(connection, self.socket, &self.afterlife);
         let stream = next_stream(&life).await;
         let stream = stream.map_err(|error| HandshakeError::Broken(error.into()))?;
-        let stream = begun(stream).await.inspect_err(|_| {
-            let reason = Code::BadPreface.into();
-            life.connection.close(reason, b"streams begin with 0x01");
+        let stream = begun(stream).await.inspect_err(|error| {
+            if let HandshakeError::Foreign { .. } = error {
+                let reason = Code::BadPreface.into();
+                life.connection.close(reason, b"streams begin with 0x01");
+            }
         })?;
         tokio::spawn(watch(life, self.stream_to, self.streamless));
         Ok(stream)

@@ -1,7 +1,7 @@
 //! QUIC: streams of bytes over UDP, encrypted, any number of them over one connection.
 //!
-//! What docs/wire.md says of it: ALPN [`ALPN`], no 0-RTT; each bidirectional stream that the dialler
-//! opens is a link of its own and begins with the byte [`PREFACE`].
+//! ALPN [`ALPN`], no 0-RTT; each bidirectional stream that the dialler opens is a link of its own and
+//! begins with the byte [`PREFACE`]. docs/endpoints.md has the rest.
 
 mod config;
 mod connection;
@@ -56,8 +56,8 @@ pub const WAITING_HANDSHAKES: usize = 4096;
 pub(crate) const WAITING_BYTES: u64 = 16 * 1024;
 pub(crate) const WAITING_BYTES_TOTAL: u64 = 8 * 1024 * 1024;
 
-/// What one listener holds at most for all peers together, as long as they are few; see
-/// [`config::share`].
+/// What the connections of a listener share: one alone may make us hold [`MAX_WINDOW`], the tenth a
+/// tenth of this, in each direction, and none less than a minimum.
 pub const WINDOW_BUDGET: u64 = 8 * 1024 * 1024;
 
 /// What is held for one stream at most, in each direction.

@@ -232,7 +232,9 @@ impl UdpPoller for Room {
 }
 
 /// The largest UDP payload that the way to `peer` carries, as far as the kernel knows.
-pub(super) fn payload_to(peer: SocketAddr) -> Option<u16> {
+pub(super) fn payload_to(mut peer: SocketAddr) -> Option<u16> {
+    // On a socket for both families, IPv4 has addresses of IPv6.
+    peer.set_ip(peer.ip().to_canonical());
     let any: SocketAddr = match peer {
         SocketAddr::V4(_) => ([0; 4], 0).into(),
         SocketAddr::V6(_) => ([0u16; 8], 0).into(),
@@ -255,5 +257,7 @@ mod tests {
     fn the_way_to_this_machine_carries_large_datagrams() {
         let loopback = payload_to("127.0.0.1:9".parse().unwrap()).unwrap();
         assert!(loopback > 1200, "{loopback} bytes");
+        let mapped = payload_to("[::ffff:127.0.0.1]:9".parse().unwrap());
+        assert_eq!(mapped, Some(loopback));
     }
 }
