@@ -3,7 +3,7 @@
 use std::io;
 
 use quinn::{ConnectionError, ReadError, TransportErrorCode, WriteError};
-use rustls::AlertDescription;
+use rustls::{AlertDescription, CertificateError};
 
 use crate::secure::HandshakeError;
 use crate::tls::of_tls;
@@ -30,6 +30,7 @@ pub(super) fn failed(error: &ConnectionError) -> HandshakeError {
             other_purpose()
         }
         ConnectionError::TransportError(error) => match error.reason.strip_prefix(UNTRUSTED) {
+            Some("UnknownIssuer") => of_tls(&CertificateError::UnknownIssuer.into()),
             Some(why) => HandshakeError::Distrusted { why: why.into() },
             None => HandshakeError::Failed {
                 why: error.to_string(),

@@ -24,7 +24,7 @@ use crate::error::NetError;
 use crate::link::Link;
 use crate::secure::{HandshakeError, SecureListener};
 use crate::stream::ByteLink;
-use crate::trust::{Fingerprint, FirstUse, Trust};
+use crate::trust::{Fingerprint, FirstUse, Identity, Trust};
 
 /// Anything that takes longer hangs.
 const LONG: Duration = Duration::from_secs(20);
@@ -565,4 +565,21 @@ async fn a_peer_of_another_version_is_told_apart() {
     };
     let text = source.to_string();
     assert!(text.contains("none of our versions of QUIC"), "{text}");
+}
+
+#[tokio::test]
+async fn who_trusts_by_authority_takes_nobody_whom_none_has_signed() {
+    let (house, listener) = House::open().await;
+    let server = tokio::spawn(echo(listener));
+    // A certificate that has signed nobody but itself.
+    let home = tempfile::tempdir().unwrap();
+    Identity::load_or_make(home.path()).unwrap();
+    let (_, authority) = Identity::files(home.path());
+    let endpoint = format!("{}?ca={}", house.endpoint, authority.display());
+    let error = failure(&house.client, &endpoint).await;
+    let NetError::Untrusted { why, .. } = &error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(why, "nobody whom we trust has signed it");
+    server.abort();
 }
