@@ -46,11 +46,16 @@ fn page(command: &Command, verb: &str, lang: Lang) -> anyhow::Result<Vec<u8>> {
     let mut roff = vec![];
     man.render_title(&mut roff)?;
     man.render_name_section(&mut roff)?;
-    let usage = command.clone().render_usage().to_string();
-    let usage = usage.split_once(": ").map_or(&*usage, |(_, usage)| usage);
-    writeln!(roff, ".SH SYNOPSIS\n{}", escape(usage))?;
+    writeln!(roff, ".SH SYNOPSIS\n{}", escape(&usage(command)))?;
     if verb.is_empty() {
         man.render_subcommands_section(&mut roff)?;
+    } else if command.has_subcommands() {
+        writeln!(roff, ".SH COMMANDS")?;
+        for action in command.get_subcommands() {
+            let about = action.get_about().map(ToString::to_string);
+            let about = about.unwrap_or_default();
+            writeln!(roff, ".TP\n{}\n{}", escape(&usage(action)), escape(&about))?;
+        }
     }
     man.render_options_section(&mut roff)?;
     writeln!(roff, ".SH EXAMPLES")?;
@@ -63,6 +68,13 @@ fn page(command: &Command, verb: &str, lang: Lang) -> anyhow::Result<Vec<u8>> {
         writeln!(roff, ".TP\n{code}\n{}", escape(text.get(lang)))?;
     }
     Ok(roff)
+}
+
+/// How it is typed, without the word that says so.
+fn usage(command: &Command) -> String {
+    let usage = command.clone().render_usage().to_string();
+    let usage = usage.split_once(": ").map_or(&*usage, |(_, usage)| usage);
+    usage.to_owned()
 }
 
 /// Text as roff takes it: a backslash or a dot at the front of a line would be a request.
