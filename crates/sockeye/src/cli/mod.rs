@@ -108,7 +108,7 @@ fn without_help_verb(mut args: Vec<OsString>) -> Vec<OsString> {
 }
 
 fn work(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
-    let runtime = runtime()?;
+    let runtime = runtime(verb.is_one_task())?;
     let result = runtime.block_on(async {
         let result = verb.run(context).await;
         context.net.settled().await;
@@ -120,9 +120,11 @@ fn work(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
 }
 
 /// One thread for one processor: a scheduler that shares work costs a twentieth of an echo, and there
-/// is nobody to share with (docs/performance.md).
-fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+/// is nobody to share with (docs/performance.md). One thread for one task as well: it would be woken by
+/// another thread for each read.
+fn runtime(is_one_task: bool) -> std::io::Result<tokio::runtime::Runtime> {
     let mut builder = match std::thread::available_parallelism() {
+        _ if is_one_task => tokio::runtime::Builder::new_current_thread(),
         Ok(one) if one.get() == 1 => tokio::runtime::Builder::new_current_thread(),
         _ => tokio::runtime::Builder::new_multi_thread(),
     };

@@ -33,6 +33,11 @@ pub(crate) enum Verb {
 }
 
 impl Verb {
+    /// Whether it does all of its work in one task, with nothing for a second thread to share.
+    pub(crate) fn is_one_task(&self) -> bool {
+        matches!(self, Self::Exec(verb) if verb.is_one_task())
+    }
+
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         match self {
             Self::Serve(verb) => verb.run(context).await,

@@ -89,6 +89,12 @@ struct Host {
 }
 
 impl Exec {
+    /// Whether one task does everything. A QUIC connection is driven by tasks of its own.
+    pub(crate) fn is_one_task(&self) -> bool {
+        let mut places = self.words.iter().chain(&self.host);
+        !places.any(|place| place.starts_with("quic:"))
+    }
+
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let hosts = self.hosts()?;
         if self.command.is_empty() {
