@@ -3,7 +3,7 @@
 use std::io;
 
 use quinn::{ConnectionError, ReadError, TransportErrorCode, WriteError};
-use rustls::{AlertDescription, CertificateError};
+use rustls::AlertDescription;
 
 use crate::secure::HandshakeError;
 use crate::tls::of_tls;
@@ -13,9 +13,6 @@ const CRYPTO: std::ops::Range<u64> = 0x100..0x200;
 
 /// The alert `no_application_protocol`: RFC 7301, section 3.2.
 const NO_PROTOCOL: u64 = 0x100 + 120;
-
-/// What rustls says of a certificate begins with this; QUIC passes on the words alone.
-const UNTRUSTED: &str = "invalid peer certificate: ";
 
 /// What became of a handshake.
 pub(super) fn failed(error: &ConnectionError) -> HandshakeError {
@@ -29,12 +26,8 @@ pub(super) fn failed(error: &ConnectionError) -> HandshakeError {
         ConnectionError::TransportError(error) if u64::from(error.code) == NO_PROTOCOL => {
             other_purpose()
         }
-        ConnectionError::TransportError(error) => match error.reason.strip_prefix(UNTRUSTED) {
-            Some("UnknownIssuer") => of_tls(&CertificateError::UnknownIssuer.into()),
-            Some(why) => HandshakeError::Distrusted { why: why.into() },
-            None => HandshakeError::Failed {
-                why: error.to_string(),
-            },
+        ConnectionError::TransportError(error) => HandshakeError::Failed {
+            why: error.to_string(),
         },
         ConnectionError::ConnectionClosed(close) => match close.error_code {
             TransportErrorCode::CONNECTION_REFUSED => HandshakeError::Refused {

@@ -571,7 +571,7 @@ async fn a_peer_of_another_version_is_told_apart() {
 async fn who_trusts_by_authority_takes_nobody_whom_none_has_signed() {
     let (house, listener) = House::open().await;
     let server = tokio::spawn(echo(listener));
-    // A certificate that has signed nobody but itself.
+    // A certificate that has signed nobody but itself. What tls:// says of it is said here, too.
     let home = tempfile::tempdir().unwrap();
     Identity::load_or_make(home.path()).unwrap();
     let (_, authority) = Identity::files(home.path());
@@ -580,6 +580,7 @@ async fn who_trusts_by_authority_takes_nobody_whom_none_has_signed() {
     let NetError::Untrusted { why, .. } = &error else {
         panic!("{error:?}");
     };
-    assert_eq!(why, "nobody whom we trust has signed it");
+    // Each identity has the same name, so that this one seems to have signed the other.
+    assert!(why.contains("a signature is wrong"), "{why}");
     server.abort();
 }

@@ -108,7 +108,8 @@ impl Judge {
         if let Some(got) = self.verifier.refused() {
             return self.of_refused(got);
         }
-        match source {
+        let distrusted = self.verifier.distrusted();
+        match distrusted.map_or(source, |error| of_tls(&error)) {
             HandshakeError::Distrusted { why } => self.untrusted(why),
             source => NetError::Handshake {
                 endpoint: self.endpoint.to_string(),

@@ -34,6 +34,8 @@ pub(super) struct Verifier {
     algorithms: WebPkiSupportedAlgorithms,
     /// The key that was turned down.
     refused: Mutex<Option<Fingerprint>>,
+    /// What is wrong with the certificate of a server that nobody vouches for.
+    distrusted: Mutex<Option<Error>>,
 }
 
 impl Verifier {
@@ -42,12 +44,19 @@ impl Verifier {
             rule,
             algorithms: provider.signature_verification_algorithms,
             refused: Mutex::default(),
+            distrusted: Mutex::default(),
         }
     }
 
     /// The key that was turned down because it is not the one that is asked for.
     pub(super) fn refused(&self) -> Option<Fingerprint> {
         *self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why nobody vouches for the server. Kept, because QUIC passes on no more than its words.
+    pub(super) fn distrusted(&self) -> Option<Error> {
+        let kept = self.distrusted.lock();
+        kept.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The one key that will do, where there is one.
@@ -77,13 +86,20 @@ impl ServerCertVerifier for Verifier {
             return Err(CertificateError::ApplicationVerificationFailure.into());
         }
         if let Rule::Vouched(authorities, _) = &self.rule {
-            return authorities.verify_server_cert(
+            let vouched = authorities.verify_server_cert(
                 end_entity,
                 intermediates,
                 server_name,
                 ocsp_response,
                 now,
             );
+            return vouched.inspect_err(|error| {
+                let mut kept = self
+                    .distrusted
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                *kept = Some(error.clone());
+            });
         }
         Ok(ServerCertVerified::assertion())
     }
