@@ -57,7 +57,7 @@ pub(super) enum Ended {
 const NOTICES: usize = 256;
 
 impl Outputs {
-    /// Takes the outputs of a command, and gives the rest of it back.
+    /// The outputs of a command; with a terminal there is one.
     pub(super) fn new(stdout: Reading, stderr: Option<Reading>) -> Self {
         let source = |reading| Source {
             reading,
