@@ -38,7 +38,7 @@ impl Rsync {
     pub(crate) fn start(folder: &Path, there: &Path) -> io::Result<Self> {
         let (port, config) = (free_port()?, folder.join("rsyncd.conf"));
         let text = format!(
-            "use chroot = no\n[there]\npath = {}\nread only = no\n",
+            "use chroot = no\n[there]\npath = {}\nread only = no\nuid = root\ngid = root\n",
             there.display()
         );
         fs::write(&config, text)?;

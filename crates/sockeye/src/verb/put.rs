@@ -72,13 +72,14 @@ impl Put {
             return self.plainly(context, &endpoint, sources, rename).await;
         }
         let to = self.to.as_deref().map(|to| name_of("--to", to));
+        let to = to.transpose()?.unwrap_or_default();
         let telling = self.telling(!takes_stdin);
         let (session, link) = Session::open(context, &endpoint, &telling).await?;
         let options = PutOptions {
             digest: self.digest.map_or(Algorithm::default(), |digest| digest.0),
             overwrite: self.overwrite,
             archive: self.archive,
-            to: to.transpose()?.unwrap_or_default(),
+            to,
             rename,
             measure: session.draws || session.has_events,
             patience: self.timeout.0,

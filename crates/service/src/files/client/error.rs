@@ -56,6 +56,9 @@ pub enum TransferError {
     /// It was asked to stop.
     #[error("stopped")]
     Stopped,
+    /// Nobody reads any more what was to be written to a pipe.
+    #[error("nobody reads what was got any more")]
+    NobodyReads,
     /// Two of the names that were asked for would become one file here.
     #[error("{first} and {second} would both be written to {here}; get them one by one")]
     SameName {

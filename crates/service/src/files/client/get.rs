@@ -1,17 +1,13 @@
 //! `get`: files and folders come over one connection. One thread looks at what is here already and
 //! asks, this task reads, and another thread writes what has come.
 
-use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc as sync;
 use std::time::Duration;
 
-use rustix::fs::OFlags;
 use sockeye_net::{Errno, Link};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
@@ -20,13 +16,14 @@ use tokio::time::timeout;
 use super::error::{Failure, TransferError};
 use super::list::{Checked, MAX_ENTRIES, check};
 use super::outbox::outbox;
-use super::place::{Begin, Keeper, Place, Work};
+use super::place::{Begin, Keeper, Work};
 use super::progress::{OnNote, Progress};
 use super::put::{broken, ends_all, refused, spawn, while_moving, write};
 use super::stop::Stop;
+use super::target::{Target, place};
 use super::want::{Asked, Asker, Shared, Want, Wanted, wanted};
 use crate::files::message::{Answer, Code, Content, Entry, EntryKind, MAX_BODY};
-use crate::files::{Algorithm, Attributes, Batch, FileName, Part, Root};
+use crate::files::{Algorithm, Attributes, Batch, FileName, Part};
 use crate::link_stream::{LinkReader, as_stream};
 use crate::wire::WireReader;
 
@@ -38,18 +35,6 @@ const WAITING: usize = 64;
 
 /// How long the end may take when what was asked for is on disk already.
 const FAREWELL: Duration = Duration::from_secs(2);
-
-/// Where files are put that are got.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// Into this folder, under the last part of their names. It is made if it is not there.
-    Folder(PathBuf),
-    /// The one file that is asked for, under this name. What is there and no file (a FIFO, a device)
-    /// is written to as it is.
-    File(PathBuf),
-    /// One after the other to standard output.
-    Stdout,
-}
 
 /// How files are got.
 #[derive(Clone, Debug)]
@@ -81,7 +66,7 @@ pub async fn get(
     note: OnNote,
     stop: &Stop,
 ) -> Result<(), TransferError> {
-    let (place, rename) = place(&options)?;
+    let (place, rename) = place(&options.target)?;
     let first = wanted(names, rename.as_ref())?;
     let (reader, writer) = as_stream(link).map_err(TransferError::Link)?;
     let shared = Arc::new(Shared::new());
@@ -119,6 +104,7 @@ pub async fn get(
         note: note.clone(),
     };
     spawn("ask", move || asker.run())?;
+    let storing = work_in.clone();
     let mut taker = Taker {
         reader: WireReader::new(reader),
         shared: &shared,
@@ -147,11 +133,13 @@ pub async fn get(
             },
         }
     };
-    // What is on the way need not arrive: what has come is kept.
-    let stopped = async {
+    // What is on the way need not arrive: what has come is kept. And when what comes cannot be
+    // stored any more, there is nothing to wait for; why, the thread says.
+    let stopped = async move {
         tokio::select! {
             biased;
             () = stop.asked() => Err(TransferError::Stopped),
+            () = storing.closed() => Err(TransferError::Stopped),
             done = exchange => done,
         }
     };
@@ -162,56 +150,6 @@ pub async fn get(
     shared.window.close();
     let stored = done.await.unwrap_or(Ok(()));
     stored.and(read)
-}
-
-/// Where things go, and the name of the one file if it has one.
-fn place(options: &GetOptions) -> Result<(Place, Option<FileName>), TransferError> {
-    let local = |path: &Path, why: &io::Error| TransferError::Local {
-        what: path.display().to_string(),
-        why: Errno::of(why),
-    };
-    match &options.target {
-        Target::Stdout => {
-            let stdout = rustix::io::dup(rustix::stdio::stdout());
-            let stdout = stdout.map_err(|why| local(Path::new("standard output"), &why.into()))?;
-            Ok((Place::Open(stdout.into()), None))
-        }
-        Target::Folder(path) => {
-            fs::create_dir_all(path).map_err(|why| local(path, &why))?;
-            Ok((Place::Below(root(path)?), None))
-        }
-        Target::File(path) => {
-            let special = fs::metadata(path).map(|meta| meta.file_type());
-            if special
-                .is_ok_and(|kind| kind.is_fifo() || kind.is_char_device() || kind.is_block_device())
-            {
-                let flags = OFlags::NOCTTY.bits().cast_signed();
-                let opened = OpenOptions::new()
-                    .write(true)
-                    .custom_flags(flags)
-                    .open(path);
-                let file = opened.map_err(|why| local(path, &why))?;
-                return Ok((Place::Open(file), None));
-            }
-            let name = path.file_name().unwrap_or_default();
-            let name = FileName::from_os(name).map_err(|why| TransferError::Target {
-                path: path.clone(),
-                why,
-            })?;
-            let folder = match path.parent() {
-                Some(folder) if !folder.as_os_str().is_empty() => folder,
-                _ => Path::new("."),
-            };
-            Ok((Place::Below(root(folder)?), Some(name)))
-        }
-    }
-}
-
-fn root(path: &Path) -> Result<Root, TransferError> {
-    Root::open(path).map_err(|why| TransferError::Folder {
-        path: path.to_owned(),
-        why,
-    })
 }
 
 /// What reads answers and hands them on.

@@ -229,9 +229,12 @@ impl Keeper {
                     return Ok(());
                 };
                 // Nothing can follow in its place: it ends here.
-                return file.write_all(bytes).map_err(|why| TransferError::Local {
-                    what: "what was got cannot be written".into(),
-                    why: Errno::of(&why),
+                return file.write_all(bytes).map_err(|why| match why.kind() {
+                    io::ErrorKind::BrokenPipe => TransferError::NobodyReads,
+                    _ => TransferError::Local {
+                        what: "what was got cannot be written".into(),
+                        why: Errno::of(&why),
+                    },
                 });
             }
         };

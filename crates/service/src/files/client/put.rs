@@ -287,9 +287,9 @@ impl Answers<'_> {
                     digest: stored.sum.0,
                 });
             }
-            // What became of a file that was aborted was told when it was; a part of it may stay.
-            (Some(Asked::Folder(_)), Answer::Stored(_))
-            | (Some(Asked::Put { .. }), Answer::Part(_)) => {}
+            (Some(Asked::Folder(_)), Answer::Stored(_)) => {}
+            // What became of a file that was aborted was told when it was.
+            (Some(Asked::Put { .. }), Answer::Error(refusal)) if refusal.code == Code::Aborted => {}
             (Some(Asked::Put { name, refused, .. }), Answer::Error(refusal)) => {
                 refused.store(true, Ordering::Relaxed);
                 self.fail(&name, refusal);

@@ -123,6 +123,7 @@ impl<'a> Session<'a> {
         }
         let mut work = std::pin::pin!(work);
         let mut tick = tokio::time::interval(report::PULSE);
+        let mut unread = false;
         let done = loop {
             tokio::select! {
                 biased;
@@ -139,8 +140,9 @@ impl<'a> Session<'a> {
                     self.report.stopped_by(signal);
                     stop.ask();
                 }
-                why = self.journal.unread() => {
-                    stop.ask();
+                // Nobody reads the events any more: what is being transferred is wanted all the same.
+                why = self.journal.unread(), if !unread => {
+                    unread = true;
                     unless_closed(why)?;
                 }
                 _ = tick.tick() => {

@@ -284,8 +284,8 @@ impl Report {
                 exit = Exit::Signal(signal);
                 why = Some(self.interrupted(standing));
             }
-            // Nobody reads our events any more, which is no failure.
-            Ok(()) | Err(TransferError::Stopped) => {}
+            // A reader that has had enough is no failure.
+            Ok(()) | Err(TransferError::NobodyReads) => {}
             Err(error) => {
                 exit = graver(exit, of_transfer(&error));
                 why = Some(format!("{:#}", anyhow::Error::new(error)));

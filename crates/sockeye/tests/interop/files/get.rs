@@ -53,6 +53,25 @@ fn m19_one_file_under_another_name_or_into_a_pipe() {
     let exit = theirs.get(&["-q", "f", "-o", "-"]);
     assert!(exit.code == Some(0) && exit.stdout == content);
     assert_says(&theirs.get(&["-q", "f", "-o", "/dev/null"]), 0, &[]);
+    // A reader that has had enough is no failure.
+    let script = "\"$@\" | head -c 10 | wc -c; echo ${PIPESTATUS[0]}";
+    let mut piped = Command::new("bash");
+    piped.args(["-c", script, "bash", env!("CARGO_BIN_EXE_sockeye")]);
+    piped.args([
+        "get",
+        "-q",
+        "--digest",
+        "sha256",
+        &theirs.endpoint,
+        "f",
+        "-o",
+        "-",
+    ]);
+    let exit = Process::run(&mut piped);
+    assert_eq!(
+        (&*exit.stdout_text(), &*exit.stderr_text()),
+        ("10\n0\n", "")
+    );
     let long = "x".repeat(300);
     let exit = theirs.get(&["-q", "f", "-o", &long]);
     let why = "a part of a name has 300 bytes, 255 are the limit";

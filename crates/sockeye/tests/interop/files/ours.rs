@@ -133,6 +133,8 @@ fn m19_permissions_and_times_are_kept_on_request_and_setuid_never() {
 /// Long enough to be killed in the middle on any machine.
 const LENGTH: u64 = 200 << 20;
 
+/// Five times in CI; `cargo xtask soak repeat --only killed_at_five_points --times 100` makes it 500.
+///
 /// Kills a transfer as soon as so much of it lies in `folder`, five times; then lets it end, and
 /// returns the share that it found there, in percent.
 #[track_caller]

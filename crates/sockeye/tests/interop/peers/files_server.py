@@ -146,7 +146,7 @@ def serve(wire):
         elif kind == 'abort':
             print('abort', header.get('code'))
             if lie != 'refuses at once':
-                wire.send({'type': 'part', 'file_name': putting[0]['file_name'], 'bytes': 0})
+                wire.send({'type': 'error', 'code': 'aborted', 'message': 'as asked', 'file_name': putting[0]['file_name']})
         elif kind == 'directory':
             os.makedirs(os.path.join(root, header['file_name']), exist_ok=True)
             wire.send({'type': 'stored', 'file_name': header['file_name'], 'bytes': 0})
