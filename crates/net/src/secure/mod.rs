@@ -53,7 +53,6 @@ pub struct Handshake {
 }
 
 impl SecureListener {
-    #[allow(dead_code, reason = "used by each transport that has a handshake")]
     pub(crate) fn new(accepts: impl Accepts + 'static, local: Name) -> Self {
         Self {
             accepts: Box::new(accepts),
@@ -113,7 +112,6 @@ impl fmt::Debug for SecureListener {
 }
 
 impl Handshake {
-    #[allow(dead_code, reason = "used by each transport that has a handshake")]
     /// `complete` is bounded in time by whoever waits for it.
     pub(crate) fn new(
         conn: ConnId,

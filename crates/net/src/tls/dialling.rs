@@ -97,12 +97,6 @@ impl Judge {
         self.net.trust.check(&self.endpoint, &self.place, key)
     }
 
-    /// Why a handshake failed, where TLS's own error is at hand.
-    #[allow(dead_code, reason = "for QUIC, which has TLS's own errors at hand")]
-    pub(crate) fn tls_error(&self, error: &rustls::Error) -> NetError {
-        self.error(of_tls(error))
-    }
-
     /// Why a handshake failed.
     pub(crate) fn error(&self, source: HandshakeError) -> NetError {
         if let Some(got) = self.verifier.refused() {
@@ -278,11 +272,7 @@ fn silent(endpoint: &Endpoint, limit: Limit) -> NetError {
 }
 
 /// Runs the dialler's side of a handshake, for as long as the peer takes.
-pub(crate) async fn handshake(
-    dialling: Dialling,
-    stream: TcpStream,
-    ahead: Vec<u8>,
-) -> Result<Tls, NetError> {
+async fn handshake(dialling: Dialling, stream: TcpStream, ahead: Vec<u8>) -> Result<Tls, NetError> {
     let Dialling {
         config,
         server_name,

@@ -152,3 +152,42 @@ fn snake(name: &str) -> String {
     }
     snake
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alerts_have_the_names_of_the_rfcs() {
+        // IANA, "TLS Alerts".
+        for (number, name) in [
+            (10, "unexpected_message"),
+            (42, "bad_certificate"),
+            (48, "unknown_ca"),
+            (112, "unrecognized_name"),
+            (115, "unknown_psk_identity"),
+            (116, "certificate_required"),
+            (120, "no_application_protocol"),
+            (121, "ech_required"),
+        ] {
+            let shown = alert_name(AlertDescription::from(number));
+            assert_eq!(shown, format!("{name} ({number})"));
+        }
+        assert_eq!(alert_name(AlertDescription::from(200)), "alert 200");
+    }
+
+    #[test]
+    fn what_begins_like_a_record_may_be_tls() {
+        for first in [
+            &b""[..],
+            b"\x16",
+            b"\x16\x03",
+            b"\x15\x03\x03\0\x02\x02\x28",
+        ] {
+            assert!(is_tls(first), "{first:?}");
+        }
+        for first in [&b"G"[..], b"\x16\x02", b"\0\0\0\x05", b"\x19\x03"] {
+            assert!(!is_tls(first), "{first:?}");
+        }
+    }
+}

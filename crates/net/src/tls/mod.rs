@@ -17,14 +17,9 @@ use rustls::server::ServerConfig;
 use rustls::sign::SingleCertAndKey;
 use rustls::{KeyLogFile, pki_types::CertificateDer};
 
-#[allow(
-    unused_imports,
-    reason = "for what carries TLS or is carried by it: QUIC, WebSocket"
-)]
-pub(crate) use dialling::{Dialling, Judge, connect, handshake};
+pub(crate) use dialling::{Dialling, Judge, connect};
 pub(crate) use failure::of_tls;
 pub(crate) use layer::Tls;
-#[allow(unused_imports, reason = "for what is carried by TLS: WebSocket")]
 pub(crate) use listener::{accept, listen};
 use verifier::AnyClient;
 
