@@ -118,6 +118,8 @@ fn keys_are_allowed_listed_and_denied() {
     assert_eq!(json(home, &["deny", "alice"])[0]["key"], ALICE);
     assert_eq!(told(home, &["allowed"]), format!("bob  chat  {BOB}\n"));
     told(home, &["deny", BOB]);
+    let failed = key(home, &["deny", BOB, "--json"]).stdout_text();
+    assert_eq!(crate::schema::names_in(&failed), ["error"], "{failed}");
     assert!(refused(home, &["deny", BOB]).contains("nobody is allowed in"));
     assert_eq!(
         fs::read_to_string(home.join("sockeye/authorized")).unwrap(),

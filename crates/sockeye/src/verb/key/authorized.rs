@@ -34,13 +34,6 @@ pub(super) struct Deny {
     pub(super) output: Output,
 }
 
-/// List the keys that may come in
-#[derive(Args, Debug)]
-pub(super) struct List {
-    #[command(flatten)]
-    pub(super) output: Output,
-}
-
 impl Allow {
     pub(super) fn run(&self, teller: &Teller<'_>) -> anyhow::Result<Exit> {
         let authorized = teller.context.net.trust.authorized()?;

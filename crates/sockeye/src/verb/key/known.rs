@@ -8,8 +8,7 @@ use sockeye_net::{Fingerprint, Host, HostPort};
 use super::{Output, Teller};
 use crate::catalogue::key as say;
 use crate::exit::{Exit, usage};
-use crate::ui::Table;
-use crate::ui::write_stdout;
+use crate::ui::{Table, write_stdout};
 
 /// Expect this key of a peer from now on
 #[derive(Args, Debug)]
@@ -30,13 +29,6 @@ pub(super) struct Forget {
     /// The peer, as it is dialled
     #[arg(value_name = "HOST:PORT")]
     place: Place,
-    #[command(flatten)]
-    pub(super) output: Output,
-}
-
-/// List whom we know
-#[derive(Args, Debug)]
-pub(super) struct List {
     #[command(flatten)]
     pub(super) output: Output,
 }

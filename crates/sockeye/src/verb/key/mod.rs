@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use sockeye_net::TrustError;
 
 use crate::context::Context;
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
 use crate::journal::Line;
 use crate::ui::write_stdout;
 
@@ -27,10 +27,19 @@ pub(crate) struct Key {
 enum Action {
     Allow(authorized::Allow),
     Deny(authorized::Deny),
-    Allowed(authorized::List),
+    /// List the keys that may come in
+    Allowed(List),
     Pin(known::Pin),
     Forget(known::Forget),
-    Known(known::List),
+    /// List whom we know
+    Known(List),
+}
+
+/// Everything of a list.
+#[derive(Args, Debug)]
+struct List {
+    #[command(flatten)]
+    output: Output,
 }
 
 /// How it is told.
@@ -43,18 +52,35 @@ struct Output {
 
 impl Key {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        let json = self.output.json;
-        let Some(action) = self.action else {
-            return show::run(&Teller::new(context, json));
+        let output = self.action.as_ref().map_or(self.output, Action::output);
+        let teller = Teller {
+            context,
+            json: self.output.json || output.json,
         };
-        let teller = |output: Output| Teller::new(context, json || output.json);
-        match action {
-            Action::Allow(action) => action.run(&teller(action.output)),
-            Action::Deny(action) => action.run(&teller(action.output)),
-            Action::Allowed(action) => authorized::list(&teller(action.output)),
-            Action::Pin(action) => action.run(&teller(action.output)),
-            Action::Forget(action) => action.run(&teller(action.output)),
-            Action::Known(action) => known::list(&teller(action.output)),
+        let result = match self.action {
+            None => show::run(&teller),
+            Some(Action::Allow(action)) => action.run(&teller),
+            Some(Action::Deny(action)) => action.run(&teller),
+            Some(Action::Allowed(_)) => authorized::list(&teller),
+            Some(Action::Pin(action)) => action.run(&teller),
+            Some(Action::Forget(action)) => action.run(&teller),
+            Some(Action::Known(_)) => known::list(&teller),
+        };
+        if let Err(error) = &result {
+            teller.fail(error)?;
+        }
+        result
+    }
+}
+
+impl Action {
+    fn output(&self) -> Output {
+        match self {
+            Self::Allow(action) => action.output,
+            Self::Deny(action) => action.output,
+            Self::Allowed(action) | Self::Known(action) => action.output,
+            Self::Pin(action) => action.output,
+            Self::Forget(action) => action.output,
         }
     }
 }
@@ -65,11 +91,7 @@ struct Teller<'a> {
     json: bool,
 }
 
-impl<'a> Teller<'a> {
-    fn new(context: &'a Context, json: bool) -> Self {
-        Self { context, json }
-    }
-
+impl Teller<'_> {
     /// One thing that was found or done.
     fn tell(&self, event: &str, fields: impl FnOnce(&mut Line), text: &str) -> anyhow::Result<()> {
         if !self.json {
@@ -78,6 +100,19 @@ impl<'a> Teller<'a> {
         let mut line = Line::new(self.context.net.recorder.now(), event);
         fields(&mut line);
         write_stdout(line.finish().as_bytes())
+    }
+
+    /// Why it could not be done, for programs; people read it on standard error.
+    fn fail(&self, error: &anyhow::Error) -> anyhow::Result<()> {
+        let exit = exit::of(error);
+        if !self.json || exit == Exit::Done {
+            return Ok(());
+        }
+        let fields = |line: &mut Line| {
+            line.put("error", &format!("{error:#}"))
+                .number("exit", exit.code().into());
+        };
+        self.tell("error", fields, "")
     }
 
     /// Lines of a file that count for nothing, on standard error. They are the user's to mend.
