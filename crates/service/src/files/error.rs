@@ -1,8 +1,8 @@
 //! Why a file was not stored, sent or listed.
 
-use std::error::Error as _;
 use std::io;
 
+use sockeye_net::Errno;
 use thiserror::Error;
 
 use super::digest::Digest;
@@ -121,7 +121,13 @@ impl FileError {
 
     /// As an answer about the file of this name.
     pub fn refusal(&self, file_name: &str) -> Refusal {
-        let source = self.source().map(|source| format!(": {source}"));
+        let source = match self {
+            Self::NoSpace(source) | Self::Io { source, .. } => Some(match source.raw_os_error() {
+                Some(_) => format!(": {}", Errno::of(source)),
+                None => format!(": {source}"),
+            }),
+            _ => None,
+        };
         Refusal {
             code: self.code(),
             message: format!("{self}{}", source.unwrap_or_default()),

@@ -48,6 +48,12 @@ const KNOWN: &[(&str, &str)] = &[
         "the peer does not keep to the WebSocket protocol: {}",
         "对端违反 WebSocket 协议：{}",
     ),
+    ("a frame did not go on for {}", "一帧在 {} 内没有进展"),
+    (
+        "the peer took nothing for {}",
+        "对端在 {} 内没有读取任何数据",
+    ),
+    ("a request that makes no sense", "请求没有意义"),
     // Which limit.
     (
         "its address is not in --allow-from",

@@ -165,6 +165,55 @@ fn every_line_of_a_dialler_is_as_documented() {
     assert_eq!((code, names.last().unwrap().as_str()), (Some(4), "error"));
 }
 
+#[test]
+fn every_line_about_files_is_as_documented() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().to_str().unwrap();
+    let mut files = serve(&[
+        "files",
+        "--root",
+        root,
+        "127.0.0.1:0",
+        "--insecure-anyone",
+        "--public",
+    ]);
+    let frame = |header: &str, body: &[u8]| {
+        let length = header.len() as u32;
+        [&length.to_le_bytes(), header.as_bytes(), body].concat()
+    };
+    let mut stream = connect(&files);
+    for (header, body) in [
+        (r#"{"type":"put","file_name":"a","size":5}"#, "hello"),
+        (r#"{"type":"get","file_name":"a"}"#, ""),
+        (r#"{"type":"get","file_name":"../b"}"#, ""),
+        (
+            r#"{"type":"put","file_name":"b","size":5,"more":true}"#,
+            "hello",
+        ),
+        (r#"{"type":"abort"}"#, ""),
+    ] {
+        stream.write_all(&frame(header, body.as_bytes())).unwrap();
+    }
+    files.event("file_interrupted");
+    drop(stream);
+    files.event("closed");
+    files.signal(Signal::TERM);
+    let seen = names_in(&files.exit().stdout_text());
+    for expected in [
+        "insecure",
+        "public",
+        "file_stored",
+        "file_sent",
+        "file_refused",
+        "file_interrupted",
+    ] {
+        assert!(
+            seen.iter().any(|name| name == expected),
+            "{expected} in {seen:?}"
+        );
+    }
+}
+
 /// The names of the events, each of which is as documented.
 pub(crate) fn names_in(text: &str) -> Vec<String> {
     let schema = documented();

@@ -239,6 +239,32 @@ fn of_two_puts_at_once_the_first_to_end_wins() {
     server.stop();
 }
 
+/// A server that ends waits for the rest of a file that comes, and for nobody else.
+#[test]
+fn a_server_that_ends_takes_what_has_begun() {
+    let dir = TempDir::new().unwrap();
+    let server = open_server(dir.path());
+    let (mut busy, mut idle) = (connect(&server), connect(&server));
+    let put = json!({"type": "put", "file_name": "a", "more": true, "size": 3});
+    busy.write_all(&frame(&put, b"one")).unwrap();
+    let list = frame(&json!({"type": "list", "file_name": ""}), b"");
+    idle.write_all(&list).unwrap();
+    assert_eq!(told(&mut idle), "list_end");
+    until(|| names(dir.path()).len() == 1);
+    server.signal(sockeye_testkit::Signal::INT);
+    assert_eq!(told(&mut idle), "error ending");
+    assert!(answer(&mut idle).is_none());
+    busy.write_all(&frame(&json!({"type": "data", "size": 3}), b"two"))
+        .unwrap();
+    busy.write_all(&frame(&json!({"type": "end"}), b""))
+        .unwrap();
+    assert_eq!(told(&mut busy), "stored");
+    assert_eq!(told(&mut busy), "error ending");
+    drop((busy, idle));
+    server.ends();
+    assert_eq!(fs::read(dir.path().join("a")).unwrap(), b"onetwo");
+}
+
 /// A disk of two megabytes: what does not fit leaves nothing behind, and what fits is still taken.
 #[test]
 fn a_full_disk_is_told_and_nothing_stays_behind() {

@@ -117,6 +117,13 @@ mod ours {
             exit
         }
 
+        /// It was told to end: it must do so in order.
+        #[track_caller]
+        pub(crate) fn ends(mut self) {
+            let exit = self.0.exit();
+            assert_eq!(exit.code, Some(0), "{}", exit.stderr_text());
+        }
+
         /// `kill -9`: it has no time for anything.
         #[track_caller]
         pub(crate) fn kill(mut self) {

@@ -292,7 +292,10 @@ impl Answers<'_> {
             (Some(Asked::Put { .. }), Answer::Error(refusal)) if refusal.code == Code::Aborted => {}
             (Some(Asked::Put { name, refused, .. }), Answer::Error(refusal)) => {
                 refused.store(true, Ordering::Relaxed);
-                self.fail(&name, refusal);
+                // What we aborted ourselves was told when we did.
+                if refusal.code != Code::Aborted {
+                    self.fail(&name, refusal);
+                }
             }
             (Some(Asked::Folder(name)), Answer::Error(refusal)) => self.fail(&name, refusal),
             (asked, answer) => {

@@ -18,7 +18,7 @@ mod tests;
 
 use std::io;
 
-use sockeye_net::Link;
+use sockeye_net::{Errno, Link};
 
 use clerk::{Clerk, Rights};
 use desk::{Desk, Job};
@@ -30,7 +30,7 @@ use super::root::Root;
 use crate::server::{LINGER_BYTES, LINGER_TIMEOUT};
 use crate::{
     Access, BoxFuture, Conversation, Denied, Grant, LinkReader, LinkWriter, Outcome, Session,
-    WireWriter, as_stream,
+    WireError, WireWriter, as_stream,
 };
 
 /// Serves the files below a folder.
@@ -169,9 +169,20 @@ async fn converse(
     }
 }
 
-fn reason(ended: &Ended, broken: Option<&io::Error>) -> String {
-    match (ended, broken) {
-        (Ended::Peer, Some(error)) => format!("the peer did not read to the end: {error}"),
+/// Why a connection broke, in the words of every service.
+fn in_words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionReset => "reset by the peer".to_owned(),
+        io::ErrorKind::BrokenPipe => "the peer closed while it was being answered".to_owned(),
+        _ if error.raw_os_error().is_some() => Errno::of(error).to_string(),
+        _ => error.to_string(),
+    }
+}
+
+fn reason(ended: &Ended, written: Option<&io::Error>) -> String {
+    match (ended, written) {
+        (Ended::Peer | Ended::Wire(WireError::Io(_)), Some(error))
+        | (Ended::Wire(WireError::Io(error)), None) => in_words(error),
         _ => ended.to_string(),
     }
 }
