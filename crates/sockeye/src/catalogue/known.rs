@@ -24,6 +24,37 @@ const KNOWN: &[(&str, &str)] = &[
         "这是 HTTP 请求，并非本程序的对端所发：`{}`",
     ),
     ("the request makes no sense", "请求无意义"),
+    // Why a command was not run, and why a peer is not let in.
+    (
+        "this command is not on the server's list",
+        "该命令不在服务器的允许列表中",
+    ),
+    (
+        "this server runs no command lines of a shell",
+        "本服务器不运行 shell 命令行",
+    ),
+    (
+        "this server's commands run in a folder of its choice",
+        "本服务器的命令在其指定的目录中运行",
+    ),
+    (
+        "the environment's {} is not on the server's list",
+        "环境变量 {} 不在服务器的允许列表中",
+    ),
+    (
+        "a command runs on this connection already",
+        "此连接上已有命令在运行",
+    ),
+    ("cannot start {}", "无法启动 {}"),
+    ("cannot enter {}", "无法进入 {}"),
+    (
+        "nobody is let in here without a key: show one",
+        "必须出示公钥才能进入",
+    ),
+    (
+        "nobody is let in here without a key, and plain sockets show none{}",
+        "必须出示公钥才能进入，明文套接字无从出示{}",
+    ),
     (
         "more stdin came than there was credit for",
         "发来的 stdin 超过了额度",

@@ -21,7 +21,7 @@ pub(super) fn line(kind: Kind, payload: &[u8], lang: Lang) -> Option<String> {
             &[
                 ("who", &who),
                 ("command", &command),
-                ("error", &text("error")),
+                ("error", &say::known(&text("error"), lang)),
             ],
         ),
         _ => {

@@ -125,7 +125,10 @@ impl Log {
             Kind::Dropped => say::DROPPED.fill(lang, &[("error", &error())]),
             Kind::AcceptPaused => say::ACCEPT_PAUSED.fill(lang, &[("error", &errno(event))]),
             Kind::AcceptResumed => say::ACCEPT_RESUMED.get(lang).to_owned(),
-            Kind::Denied => say::TURNED_AWAY.fill(lang, &[("error", &error())]),
+            Kind::Denied => {
+                let error = say::known(&error(), lang);
+                say::TURNED_AWAY.fill(lang, &[("error", &error)])
+            }
             kind @ (Kind::CommandStarted | Kind::CommandEnded | Kind::CommandRefused) => {
                 commands::line(kind, payload, lang)?
             }

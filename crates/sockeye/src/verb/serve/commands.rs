@@ -122,7 +122,7 @@ fn check_place(endpoint: &Endpoint, entry: &Entry) -> anyhow::Result<()> {
         Scheme::Fd => Ok(()),
         _ if keyed || ours => Ok(()),
         _ => Err(usage!(
-            "{endpoint}: it does not show who is at the other end; exec is served on unix:, \
+            "{endpoint} does not show who is at the other end; exec is served on unix:, \
              unix-seqpacket:, tls://, quic:// and wss://"
         )),
     }
@@ -206,7 +206,7 @@ mod tests {
             "exec:cat",
             "ip://127.0.0.1?proto=icmp",
         ] {
-            check(endpoint, Err("it does not show who"));
+            check(endpoint, Err("does not show who"));
         }
         let anyone = |entry: &mut Entry| entry.insecure_anyone = true;
         check_line("tcp://:1", Ok(()), anyone);
