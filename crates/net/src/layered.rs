@@ -89,16 +89,12 @@ impl LayeredRead {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut **self.shared()).poll_read(cx, buf)
+        Pin::new(&mut **self.0.lock()).poll_read(cx, buf)
     }
 
     pub(crate) fn set_reset_on_drop(&self, reset: bool) {
         // It fails only where the connection is gone already.
-        let _ = self.shared().set_reset_on_drop(reset);
-    }
-
-    fn shared(&self) -> MutexGuard<'_, Box<dyn Layered>> {
-        self.0.lock()
+        let _ = self.0.lock().set_reset_on_drop(reset);
     }
 }
 

@@ -399,6 +399,28 @@ async fn accepted_owned(handshake: Handshake) -> Result<ByteLink, HandshakeError
     complete(handshake).await
 }
 
+/// Where one peer is wanted, 64 silent ones fill the places until their time is over.
+#[tokio::test(start_paused = true)]
+async fn so_many_try_at_once_where_one_is_wanted() {
+    let (server, client) = (Person::new(), Person::trusting());
+    let listener = server.listens("tls://127.0.0.1:0").await;
+    let address = listener.local().socket_addr().unwrap();
+    let mut silent = vec![];
+    for _ in 0..64 {
+        silent.push(TcpStream::connect(address).await.unwrap());
+    }
+    let started = tokio::time::Instant::now();
+    let mut failed = 0;
+    let first = listener.first_link(|_, error| {
+        assert!(matches!(error, HandshakeError::Timeout { .. }), "{error}");
+        failed += 1;
+    });
+    let (link, ours) = tokio::join!(first, dial(&client.net, &listener, ""));
+    assert_eq!(link.unwrap().peer().key, Some(client.key()));
+    ours.unwrap();
+    assert!(failed > 0 && started.elapsed() >= HANDSHAKE_TIMEOUT);
+}
+
 /// What a listener says of a peer that sends this and closes.
 async fn heard(words: &[u8]) -> HandshakeError {
     let server = Person::new();
