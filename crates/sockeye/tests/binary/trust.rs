@@ -372,7 +372,10 @@ fn a_person_is_asked_before_anything_typed_is_the_commands() {
 fn a_conversation_by_hand_begins_with_the_question() {
     let pair = Pair::new();
     let args = ["dial", &pair.url()];
-    let mut terminal = Terminal::start(sockeye(&args).env("XDG_CONFIG_HOME", pair.dialling.path()));
+    let mut command = sockeye(&args);
+    // What was typed is remembered at home.
+    command.env("HOME", pair.dialling.path());
+    let mut terminal = Terminal::start(command.env("XDG_CONFIG_HOME", pair.dialling.path()));
     terminal.wait_for("[yes/no]");
     terminal.type_in("yes\r");
     terminal.wait_for("Ctrl-D ends");
