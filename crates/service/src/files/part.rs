@@ -83,6 +83,11 @@ impl Part {
             if let Some(mut part) = Self::open(folder, name, slot, flags, mode)? {
                 part.hasher = Hasher::new(algorithm);
                 part.cut(0)?;
+                if attributes.mode.is_some() {
+                    // One that was left here may be open to more.
+                    rustix::fs::fchmod(&part.file, Mode::from_raw_mode(mode))
+                        .map_err(|error| FileError::of("set the permissions of", error))?;
+                }
                 return Ok(part);
             }
         }

@@ -487,6 +487,24 @@ mod tests {
     }
 
     #[test]
+    fn what_was_left_for_all_to_read_is_closed_before_it_is_written_to() {
+        let mut place = Place::new();
+        place.begin("a", b"old").keep();
+        let name = "a".parse().unwrap();
+        let folder = place.batch.folder_of(&place.root, &name).unwrap();
+        let private = Attributes {
+            mode: Some(0o600),
+            ..Attributes::default()
+        };
+        let part = Part::begin(&folder, &name, Algorithm::None, &private).unwrap();
+        let found = std::fs::metadata(place.path(&part.path())).unwrap();
+        assert_eq!(
+            (found.permissions().mode() & 0o777, found.len()),
+            (0o600, 0)
+        );
+    }
+
+    #[test]
     fn many_small_files_become_durable_together() {
         let mut place = Place::new();
         for number in 0..100 {
