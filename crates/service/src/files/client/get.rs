@@ -185,6 +185,7 @@ impl Taker<'_> {
     }
 
     async fn all(&mut self, first: Vec<Wanted>) -> Result<(), TransferError> {
+        self.shared.expect_names(first.len());
         // So that it is not over before it has begun.
         self.shared.open();
         for wanted in first {
@@ -242,6 +243,9 @@ impl Taker<'_> {
                     name: wanted.name.to_string(),
                     error,
                 });
+                if wanted.bytes.is_none() {
+                    self.measured();
+                }
                 self.shared.done();
                 Ok(())
             }
@@ -253,6 +257,14 @@ impl Taker<'_> {
                 Ok(())
             }
             (asked, answer) => Err(TransferError::Unasked(unasked(asked.as_ref(), &answer))),
+        }
+    }
+
+    /// How much one of the names has is known: when all are, somebody may say when it will be done.
+    fn measured(&self) {
+        self.shared.measured();
+        if self.shared.is_measured() {
+            self.progress.settle();
         }
     }
 
@@ -278,6 +290,7 @@ impl Taker<'_> {
         }
         if wanted.bytes.is_none() {
             self.progress.expect(content.bytes);
+            self.measured();
         }
         let (more, sum) = (content.more, content.sum);
         let mut left = content.bytes - content.offset;
@@ -383,6 +396,7 @@ impl Taker<'_> {
             self.folders
                 .insert(0, (folder.here.clone(), Attributes::default()));
         }
+        self.measured();
         self.shared.done();
     }
 

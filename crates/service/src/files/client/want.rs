@@ -54,6 +54,8 @@ pub(super) struct Shared {
     /// Wanted, and neither here nor given up yet.
     open: AtomicU64,
     nothing_open: Notify,
+    /// Wanted by name, with a length that is not known yet.
+    unmeasured: AtomicU64,
     pub(super) stop: AtomicBool,
 }
 
@@ -63,12 +65,28 @@ impl Shared {
             window: Window::new(),
             open: AtomicU64::new(0),
             nothing_open: Notify::new(),
+            unmeasured: AtomicU64::new(0),
             stop: AtomicBool::new(false),
         }
     }
 
     pub(super) fn open(&self) {
         self.open.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// So many are wanted of which only the name is known.
+    pub(super) fn expect_names(&self, names: usize) {
+        self.unmeasured.store(names as u64, Ordering::Release);
+    }
+
+    /// How much one of them has is known now, or will never be.
+    pub(super) fn measured(&self) {
+        self.unmeasured.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Whether it is known how much there is in all.
+    pub(super) fn is_measured(&self) -> bool {
+        self.unmeasured.load(Ordering::Acquire) == 0
     }
 
     pub(super) fn done(&self) {
@@ -177,6 +195,9 @@ impl Asker {
                     name: wanted.name.to_string(),
                     error,
                 });
+                if wanted.bytes.is_none() {
+                    self.shared.measured();
+                }
                 self.shared.done();
                 return Ok(());
             }

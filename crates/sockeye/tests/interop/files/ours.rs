@@ -227,7 +227,7 @@ fn m19_ctrl_c_keeps_what_came_and_the_next_get_says_where_it_goes_on() {
     let exit = process.end();
     assert_eq!(exit.code, Some(130), "{}", exit.stderr_text());
     let said = exit.stderr_text();
-    assert!(said.contains("sockeye: interrupted"), "{said}");
+    assert!(said.contains("sockeye: interrupted at "), "{said}");
     assert!(
         said.contains("; the same command goes on from there\n"),
         "{said}"
