@@ -10,8 +10,8 @@ use std::time::Duration;
 use sockeye_net::{Endpoint, Host, HostPort, Place};
 use sockeye_trace::{ConnId, Recorder, Time};
 use tokio::io::AsyncReadExt as _;
-use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::super::{Exec, Exit, Failure};
 use super::events::{Witness, exit_of};
@@ -63,6 +63,7 @@ impl Responders for RawExec {
         let datagrams = peer.arrival == Arrival::Datagrams;
         let mailbox = Mailbox::new(peer.framing.filter(|_| !datagrams).cloned());
         let (requests, waiting) = mpsc::channel(RAW_WAITING);
+        let (stays, left) = oneshot::channel();
         let worker = Worker {
             policy: Arc::clone(&self.policy),
             witness: Witness {
@@ -73,9 +74,10 @@ impl Responders for RawExec {
             mailbox: Arc::clone(&mailbox),
             limit: if datagrams { RAW_DATAGRAM } else { RAW_ANSWER },
         };
-        let worker = is_loopback(&name).then(|| tokio::spawn(worker.work(waiting)).abort_handle());
+        let worker =
+            is_loopback(&name).then(|| tokio::spawn(worker.work(waiting, left)).abort_handle());
         Box::new(Asker {
-            requests: worker.is_some().then_some(requests),
+            requests: worker.is_some().then_some((requests, stays)),
             worker,
             mailbox,
         })
@@ -93,8 +95,8 @@ fn is_loopback(name: &str) -> bool {
 
 /// One peer that asks.
 struct Asker {
-    /// Gone when no more will come.
-    requests: Option<mpsc::Sender<Vec<u8>>>,
+    /// Gone when no more will come; the second of both tells the worker so while it works.
+    requests: Option<(mpsc::Sender<Vec<u8>>, oneshot::Sender<()>)>,
     worker: Option<tokio::task::AbortHandle>,
     mailbox: Arc<Mailbox>,
 }
@@ -105,7 +107,7 @@ impl Responder for Asker {
             out.refuse("this is an HTTP request, which no program of ours makes");
             return;
         }
-        let Some(requests) = &self.requests else {
+        let Some((requests, _)) = &self.requests else {
             out.refuse("only this machine is answered here");
             return;
         };
@@ -155,7 +157,8 @@ struct Worker {
 }
 
 impl Worker {
-    async fn work(self, mut requests: mpsc::Receiver<Vec<u8>>) {
+    async fn work(self, mut requests: mpsc::Receiver<Vec<u8>>, mut left: oneshot::Receiver<()>) {
+        let mut has_left = false;
         while let Some(request) = requests.recv().await {
             let exec = Exec {
                 argv: vec![request.into()],
@@ -166,7 +169,11 @@ impl Worker {
             tokio::pin!(answer);
             let answer = tokio::select! {
                 answer = &mut answer => Some(answer),
-                () = unheard(&requests) => timeout(RAW_FAREWELL, answer).await.ok(),
+                _ = &mut left, if !has_left => {
+                    has_left = true;
+                    timeout(RAW_FAREWELL, answer).await.ok()
+                }
+                () = sleep(RAW_FAREWELL), if has_left => None,
             };
             if let Some(answer) = answer {
                 // A peer that is gone misses it.
@@ -216,14 +223,6 @@ impl Worker {
         };
         record.ended(&exit);
         Ok(joined(&printed, status, self.limit))
-    }
-}
-
-/// Waits until nobody sends requests any more.
-async fn unheard(requests: &mpsc::Receiver<Vec<u8>>) {
-    // Closing shows on the other end only, and is looked for as often as it matters.
-    while !(requests.is_closed() && requests.is_empty()) {
-        tokio::time::sleep(RAW_FAREWELL / 60).await;
     }
 }
 
