@@ -29,6 +29,8 @@ pub struct WireReader<R> {
     from: usize,
     /// Bytes of the body that have not been handed out.
     left: u64,
+    /// What one read for a header takes at most.
+    ahead: u64,
 }
 
 /// The header of a frame.
@@ -66,7 +68,17 @@ impl<R: AsyncRead + Unpin> WireReader<R> {
             buffer: Vec::new(),
             from: 0,
             left: 0,
+            ahead: BUFFER as u64,
         }
+    }
+
+    /// The same, but a read for a header takes at most so many bytes: for bodies that are long and are
+    /// read without a detour ([`read_body`](Self::read_body)), of which whatever came with the header is
+    /// copied once more.
+    #[must_use]
+    pub fn with_read_ahead(mut self, bytes: usize) -> Self {
+        self.ahead = bytes.clamp(1, BUFFER) as u64;
+        self
     }
 
     /// The next header; none after the last frame. What is left of the last body is passed over.
@@ -87,7 +99,7 @@ impl<R: AsyncRead + Unpin> WireReader<R> {
                 Ok(_) => {}
                 Err(error) => return Err(self.no_frame(error)),
             }
-            if self.fill().await? == 0 {
+            if self.fill(self.ahead).await? == 0 {
                 return self.finish().map(|()| None);
             }
         };
@@ -148,7 +160,7 @@ impl<R: AsyncRead + Unpin> WireReader<R> {
         let mut seen = 0;
         loop {
             self.from = self.buffer.len();
-            match self.fill().await? {
+            match self.fill(BUFFER as u64).await? {
                 0 => return Ok(()),
                 got if seen + got as u64 >= limit => return Ok(()),
                 got => seen += got as u64,
@@ -191,7 +203,7 @@ impl<R: AsyncRead + Unpin> WireReader<R> {
                     self.left = left;
                     return Ok(self.take(used, chunk));
                 }
-                _ if self.fill().await? > 0 => {}
+                _ if self.fill(BUFFER as u64).await? > 0 => {}
                 _ => self.finish()?,
             }
         }
@@ -222,14 +234,14 @@ impl<R: AsyncRead + Unpin> WireReader<R> {
         WireError::Frame(error)
     }
 
-    /// Reads once; 0 bytes are the end.
-    async fn fill(&mut self) -> io::Result<usize> {
-        poll_fn(|cx| self.poll_fill(cx)).await
+    /// Reads once, at most `most` bytes; 0 bytes are the end.
+    async fn fill(&mut self, most: u64) -> io::Result<usize> {
+        poll_fn(|cx| self.poll_fill(cx, most)).await
     }
 
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    fn poll_fill(&mut self, cx: &mut Context<'_>, most: u64) -> Poll<io::Result<usize>> {
         self.make_room();
-        let read = pin!(self.io.read_buf(&mut self.buffer)).poll(cx);
+        let read = pin!((&mut self.io).take(most).read_buf(&mut self.buffer)).poll(cx);
         if read.is_pending() && self.buffer.is_empty() {
             spare::give(std::mem::take(&mut self.buffer));
         }

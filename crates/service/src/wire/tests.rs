@@ -114,6 +114,23 @@ async fn a_body_can_be_passed_over_and_read_past_the_buffer() {
     peer.await.unwrap();
 }
 
+/// Whoever reads little ahead gets a long body without a detour.
+#[tokio::test(start_paused = true)]
+async fn a_header_takes_no_more_of_the_body_than_allowed() {
+    let sent = frame(r#"{"type":"a","size":5000}"#, &[7; 5000]);
+    let (io, peer) = ScriptedPeer::new().sends(&sent).half_closes().start();
+    let mut reader = WireReader::new(io).with_read_ahead(100);
+    let header = reader.next().await.unwrap().unwrap().text.len() + 4;
+    let mut body = [0; 5000];
+    assert_eq!(reader.read_body(&mut body).await.unwrap(), 100 - header);
+    assert_eq!(
+        reader.read_body(&mut body).await.unwrap(),
+        5000 - (100 - header)
+    );
+    assert!(reader.next().await.unwrap().is_none());
+    peer.await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_no_frame_is_told_with_its_place() {
     async fn check(stream: &[u8], expected: &str) {
@@ -222,7 +239,9 @@ proptest! {
 
     /// However the stream is cut, what is sent is what is read.
     #[test]
-    fn cuts_never_change_frames(sent in frames(), capacity in 1usize..100_000) {
+    fn cuts_never_change_frames(
+        sent in frames(), capacity in 1usize..100_000, ahead in prop_oneof![1usize..100, Just(HEADER_LIMIT)],
+    ) {
         let expected: Vec<_> = sent.iter().map(|(header, body)| {
             let mut header = header.clone();
             if !body.is_empty() {
@@ -240,7 +259,7 @@ proptest! {
                 writer.shutdown().await.unwrap();
                 writer
             };
-            let mut reader = WireReader::new(theirs);
+            let mut reader = WireReader::new(theirs).with_read_ahead(ahead);
             let (_writer, (got, error)) = tokio::join!(sending, all(&mut reader));
             assert!(error.is_none(), "{error:?}");
             got

@@ -9,6 +9,9 @@ use super::{End, Ended, ExecError};
 use crate::exec::message::{Credit, Exit, Notice, Output, Started};
 use crate::wire::WireReader;
 
+/// What a read for a header takes at most: what a command that prints little has to say in one piece.
+const AHEAD: usize = 4096;
+
 /// What the server says next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {
@@ -37,7 +40,7 @@ pub struct Incoming<R> {
 impl<R: AsyncRead + Unpin> Incoming<R> {
     pub(super) fn new(read: R, grant: watch::Sender<u64>) -> Self {
         Self {
-            wire: WireReader::new(read),
+            wire: WireReader::new(read).with_read_ahead(AHEAD),
             grant,
             runs: false,
         }
