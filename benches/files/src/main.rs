@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use ours::Sockeye;
 use remote::beside::Row;
 use remote::theirs::Ssh;
-use theirs::{Netcat, Rsync};
+use theirs::{Rsync, netcat};
 
 const USAGE: &str = "\
 usage: files [--row NAME]… [--rounds N] [--bytes N] [--files N] [--sockeye PATH] [--folder DIR]
@@ -121,7 +121,6 @@ fn large(options: &Options, folder: &Path, there: &Path, sockeye: &Sockeye) -> i
         let theirs = || other.timed(&from, &to, &mut *theirs);
         row.bulk(rounds, bytes, ours, theirs)
     };
-    let netcat = Netcat;
     let row = |job, beside, target| Row {
         job,
         beside,
@@ -131,14 +130,14 @@ fn large(options: &Options, folder: &Path, there: &Path, sockeye: &Sockeye) -> i
         bulk(
             row("`put` of 4 GiB without digest", "`nc`", "rate ≥ 1.0"),
             sockeye.put(&sockeye.tcp, &["--digest", "none"], &from),
-            &mut || netcat.send(&from, &to),
+            &mut || netcat(&from, &to),
         )?;
     }
     if options.wants("blake3") {
         bulk(
             row("the same with BLAKE3", "`nc`", "rate ≥ 0.85"),
             sockeye.put(&sockeye.tcp, &[], &from),
-            &mut || netcat.send(&from, &to),
+            &mut || netcat(&from, &to),
         )?;
     }
     if options.wants("get") {
@@ -146,7 +145,7 @@ fn large(options: &Options, folder: &Path, there: &Path, sockeye: &Sockeye) -> i
         bulk(
             row("`get` of 4 GiB with BLAKE3", "`nc`", ""),
             sockeye.get(&from, &to),
-            &mut || netcat.send(&from, &to),
+            &mut || netcat(&from, &to),
         )?;
     }
     if options.wants("tls") {
@@ -216,11 +215,10 @@ impl Whole {
             let mut compare = Command::new("cmp");
             remote::theirs::done(compare.arg(from).arg(to).stdin(Stdio::null()))?;
         }
-        let (sent, arrived) = (fs::metadata(from)?.len(), fs::metadata(to)?.len());
-        if sent != arrived {
-            return Err(io::Error::other(format!(
-                "{arrived} of {sent} bytes arrived"
-            )));
+        let (all, arrived) = (fs::metadata(from)?.len(), fs::metadata(to)?.len());
+        if all != arrived {
+            let why = format!("{arrived} of {all} bytes arrived");
+            return Err(io::Error::other(why));
         }
         fs::remove_file(to)?;
         Ok(took)

@@ -1,31 +1,26 @@
 //! Our server, and the commands that send to it.
 
-use std::io::{self, BufRead as _, BufReader};
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-/// A running `sockeye serve files`, ended when dropped.
+use remote::theirs::{Running, until};
+
+/// Our servers, ended when dropped.
 #[derive(Debug)]
 pub(crate) struct Sockeye {
     program: PathBuf,
-    server: Child,
+    /// Takes what is sent.
+    server: Running,
     config: PathBuf,
     /// Anybody on this machine may use it.
     pub(crate) tcp: String,
     /// Whoever has our key may.
     pub(crate) tls: String,
     /// Serves the folder that is sent from.
-    back: Child,
+    _back: Running,
     back_tcp: String,
-}
-
-impl Drop for Sockeye {
-    fn drop(&mut self) {
-        for server in [&mut self.server, &mut self.back] {
-            let _ = server.kill();
-            let _ = server.wait();
-        }
-    }
 }
 
 impl Sockeye {
@@ -46,7 +41,7 @@ impl Sockeye {
             config,
             tcp,
             tls,
-            back,
+            _back: back,
             back_tcp: back_endpoints[0].clone(),
         })
     }
@@ -79,7 +74,7 @@ impl Sockeye {
 }
 
 /// Serves a folder over plain TCP and over TLS.
-fn serve(program: &Path, config: &Path, root: &Path) -> io::Result<(Child, [String; 2])> {
+fn serve(program: &Path, config: &Path, root: &Path) -> io::Result<(Running, [String; 2])> {
     let mut command = sockeye(program, config);
     command.args([
         "serve",
@@ -90,20 +85,18 @@ fn serve(program: &Path, config: &Path, root: &Path) -> io::Result<(Child, [Stri
         "--root",
     ]);
     command.arg(root).args(["127.0.0.1:0", "tls://127.0.0.1:0"]);
-    let mut child = command.stdout(Stdio::piped()).spawn()?;
-    let stdout = child.stdout.take().expect("it is a pipe");
-    let (mut said, mut endpoints) = (String::new(), vec![]);
-    for line in BufReader::new(stdout).lines() {
-        let line = line?;
-        endpoints.extend(text_of(&line, "\"endpoint\":\""));
-        let is_ready = line.contains("\"ready\"");
-        said += &(line + "\n");
-        if is_ready {
-            break;
-        }
-    }
+    // A file, because a server whose events nobody reads any more ends.
+    let events = config.with_file_name(format!("events-{}", root.as_os_str().len()));
+    let server = Running::start(command.stdout(File::create(&events)?))?;
+    let said = || fs::read_to_string(&events).unwrap_or_default();
+    until(|| said().contains("\"ready\""))?;
+    let said = said();
+    let listening = said.lines().filter(|line| line.contains("\"listening\""));
+    let endpoints: Vec<_> = listening
+        .filter_map(|line| text_of(line, "\"endpoint\":\""))
+        .collect();
     let endpoints = endpoints.try_into();
-    Ok((child, endpoints.map_err(|_| io::Error::other(said))?))
+    Ok((server, endpoints.map_err(|_| io::Error::other(said))?))
 }
 
 /// What follows `name` in a line of JSON, up to the quote: endpoints and keys have none inside.

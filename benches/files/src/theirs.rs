@@ -8,23 +8,18 @@ use std::process::{Command, Stdio};
 
 use remote::theirs::{Running, done, until};
 
-/// nc(1) of OpenBSD at both ends, anew for each file.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Netcat;
-
-impl Netcat {
-    pub(crate) fn send(self, from: &Path, to: &Path) -> io::Result<()> {
-        let port = free_port()?;
-        let mut receiver = Command::new("nc");
-        receiver.args(["-l", "127.0.0.1", &port.to_string()]);
-        let mut receiver = Running::start(receiver.stdin(Stdio::null()).stdout(File::create(to)?))?;
-        // Looking by a connection would be the connection that it takes.
-        until(|| listens(port))?;
-        let mut sender = Command::new("nc");
-        sender.args(["-N", "127.0.0.1", &port.to_string()]);
-        done(sender.stdin(File::open(from)?))?;
-        receiver.end()
-    }
+/// Sends by nc(1) of OpenBSD at both ends, anew for each file.
+pub(crate) fn netcat(from: &Path, to: &Path) -> io::Result<()> {
+    let port = free_port()?;
+    let mut receiver = Command::new("nc");
+    receiver.args(["-l", "127.0.0.1", &port.to_string()]);
+    let mut receiver = Running::start(receiver.stdin(Stdio::null()).stdout(File::create(to)?))?;
+    // Looking by a connection would be the connection that it takes.
+    until(|| listens(port))?;
+    let mut sender = Command::new("nc");
+    sender.args(["-N", "127.0.0.1", &port.to_string()]);
+    done(sender.stdin(File::open(from)?))?;
+    receiver.end()
 }
 
 /// A running rsync daemon.
