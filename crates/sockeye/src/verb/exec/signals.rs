@@ -9,6 +9,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// A second Ctrl-C within this time is meant for us.
 const TWICE: Duration = Duration::from_secs(1);
 
+/// No person presses a key twice within this time: it is one signal that was sent twice, as
+/// timeout(1) does, once to us and once to our process group.
+const BOUNCE: Duration = Duration::from_millis(100);
+
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
@@ -60,26 +64,34 @@ impl Signals {
 
     /// What the next one asks for. Giving up the wait loses nothing.
     pub(super) async fn next(&mut self) -> Asked {
-        tokio::select! {
-            biased;
-            () = one(&mut self.term) => Asked::End(libc::SIGTERM),
-            () = one(&mut self.hup) => Asked::End(libc::SIGHUP),
-            () = one(&mut self.int) => self.interrupt(),
-            () = one(&mut self.quit) => Asked::Pass(SignalName::Quit),
-            () = one(&mut self.usr1) => Asked::Pass(SignalName::Usr1),
-            () = one(&mut self.usr2) => Asked::Pass(SignalName::Usr2),
-            () = one(&mut self.tstp) => Asked::Stop,
-            () = one(&mut self.winch) => Asked::Resize,
+        loop {
+            return tokio::select! {
+                biased;
+                () = one(&mut self.term) => Asked::End(libc::SIGTERM),
+                () = one(&mut self.hup) => Asked::End(libc::SIGHUP),
+                () = one(&mut self.int) => match interrupt(&mut self.interrupted, Instant::now()) {
+                    Some(asked) => asked,
+                    None => continue,
+                },
+                () = one(&mut self.quit) => Asked::Pass(SignalName::Quit),
+                () = one(&mut self.usr1) => Asked::Pass(SignalName::Usr1),
+                () = one(&mut self.usr2) => Asked::Pass(SignalName::Usr2),
+                () = one(&mut self.tstp) => Asked::Stop,
+                () = one(&mut self.winch) => Asked::Resize,
+            };
         }
     }
+}
 
-    fn interrupt(&mut self) -> Asked {
-        let now = Instant::now();
-        let before = self.interrupted.replace(now);
-        if before.is_some_and(|before| now.duration_since(before) < TWICE) {
-            return Asked::End(libc::SIGINT);
+/// What a Ctrl-C at `now` asks for, after one at `before`.
+fn interrupt(before: &mut Option<Instant>, now: Instant) -> Option<Asked> {
+    match before.map(|before| now.duration_since(before)) {
+        Some(since) if since < BOUNCE => None,
+        Some(since) if since < TWICE => Some(Asked::End(libc::SIGINT)),
+        _ => {
+            *before = Some(now);
+            Some(Asked::Pass(SignalName::Int))
         }
-        Asked::Pass(SignalName::Int)
     }
 }
 
@@ -102,4 +114,22 @@ fn ignored() -> u64 {
 pub(super) fn stop_ourselves() {
     // SIGSTOP cannot be caught, so nothing of ours has to be taken back for it.
     let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_ctrl_c_ends_us_unless_it_is_the_first_once_more() {
+        let start = Instant::now();
+        let mut before = None;
+        let mut at = |millis| interrupt(&mut before, start + Duration::from_millis(millis));
+        let passed = Some(Asked::Pass(SignalName::Int));
+        assert_eq!(at(0), passed);
+        assert_eq!(at(1), None);
+        assert_eq!(at(99), None);
+        assert_eq!(at(1000), passed);
+        assert_eq!(at(1100), Some(Asked::End(libc::SIGINT)));
+    }
 }
