@@ -26,7 +26,7 @@ pub use raw::{RAW_ANSWER, RAW_DATAGRAM, RAW_FAREWELL, RAW_WAITING, RawExec};
 pub const KILLED_AFTER: Duration = Duration::from_secs(2);
 
 /// How long a command's outputs may stay open when it has ended: what it left behind in its process
-/// group may finish in that time, and is ended then. With [`LETS_GO_WITHIN`] it is a second.
+/// group may finish in that time, and is ended then. With `LETS_GO_WITHIN` it is a second.
 pub const OUTLIVES_BY: Duration = Duration::from_millis(900);
 
 /// What was killed lets go of its outputs within this; who holds them then is in another session.

@@ -120,6 +120,7 @@ pub(crate) struct Entry {
     #[arg(long, value_name = "CIDR", help_heading = "Limits")]
     #[serde(deserialize_with = "from_texts")]
     pub(crate) allow_from: Vec<Cidr>,
+    #[allow(rustdoc::bare_urls, reason = "this is help text, read in a terminal")]
     /// Let browsers in from pages of this origin: https://example.org; may be repeated
     #[arg(long, value_name = "ORIGIN", help_heading = "Limits")]
     pub(crate) origin: Vec<String>,
