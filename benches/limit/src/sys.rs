@@ -38,6 +38,8 @@ pub(crate) fn listen(unix: Option<&Path>) -> io::Result<RawFd> {
         check(libc::listen(fd, BACKLOG))?;
         check(libc::fcntl(fd, libc::F_SETFL, libc::O_NONBLOCK))?;
     }
+    // Connections inherit it. Fails on a Unix socket, which needs no such option.
+    set_option(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
     announce(&endpoint)?;
     Ok(fd)
 }
@@ -49,23 +51,18 @@ pub(crate) fn announce(endpoint: &str) -> io::Result<()> {
     stdout.flush()
 }
 
-/// The next pending connection, non-blocking and without Nagle's delay; none if there is none.
+/// The next pending connection, non-blocking; none if there is none.
 fn accept(listener: RawFd) -> Option<RawFd> {
-    // SAFETY: null is allowed for the peer's address; the option's value lives across its call.
-    unsafe {
-        let fd = libc::accept4(
+    // SAFETY: null is allowed for the peer's address.
+    let fd = unsafe {
+        libc::accept4(
             listener,
             std::ptr::null_mut(),
             std::ptr::null_mut(),
             libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC,
-        );
-        if fd < 0 {
-            return None;
-        }
-        // Fails on a Unix socket, which needs no such option.
-        set_option(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
-        Some(fd)
-    }
+        )
+    };
+    (fd >= 0).then_some(fd)
 }
 
 /// Takes every pending connection.
