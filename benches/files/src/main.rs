@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use ours::Sockeye;
 use remote::beside::Row;
+use remote::plan::Plan;
 use remote::theirs::Ssh;
 use theirs::{Rsync, netcat};
 
@@ -34,43 +35,27 @@ usage: files [--row NAME]… [--rounds N] [--bytes N] [--files N] [--sockeye PAT
 const SMALL: usize = 4096;
 
 struct Options {
-    rows: Vec<String>,
-    rounds: usize,
-    bytes: u64,
+    plan: Plan,
     files: usize,
-    sockeye: PathBuf,
     folder: PathBuf,
 }
 
 impl Options {
-    fn parse(mut words: impl Iterator<Item = String>) -> Option<Self> {
-        let here = std::env::current_exe().ok()?;
-        // benches/target/release/files stands four folders below the workspace.
-        let workspace = here.ancestors().nth(4)?;
-        let mut options = Self {
-            rows: vec![],
-            rounds: 5,
-            bytes: 4 << 30,
-            files: 10_000,
-            sockeye: workspace.join("target/release/sockeye"),
-            folder: "/dev/shm".into(),
-        };
-        while let Some(flag) = words.next() {
-            match flag.as_str() {
-                "--row" => options.rows.push(words.next()?),
-                "--rounds" => options.rounds = words.next()?.parse().ok()?,
-                "--bytes" => options.bytes = words.next()?.parse().ok()?,
-                "--files" => options.files = words.next()?.parse().ok()?,
-                "--sockeye" => options.sockeye = words.next()?.into(),
-                "--folder" => options.folder = words.next()?.into(),
+    fn parse(words: impl Iterator<Item = String>) -> Option<Self> {
+        let (mut files, mut folder) = (10_000, PathBuf::from("/dev/shm"));
+        let plan = Plan::parse(5, 4 << 30, words, |flag, value| {
+            match flag {
+                "--files" => files = value.parse().ok()?,
+                "--folder" => folder = value.into(),
                 _ => return None,
             }
-        }
-        (options.rounds > 0).then_some(options)
-    }
-
-    fn wants(&self, row: &str) -> bool {
-        self.rows.is_empty() || self.rows.iter().any(|name| name == row)
+            Some(())
+        })?;
+        Some(Self {
+            plan,
+            files,
+            folder,
+        })
     }
 }
 
@@ -92,14 +77,10 @@ fn measure(options: &Options) -> io::Result<()> {
     let folder = tempfile::tempdir_in(&options.folder)?;
     let there = folder.path().join("there");
     fs::create_dir(&there)?;
-    let sockeye = Sockeye::start(&options.sockeye, folder.path(), &there)?;
-    println!(
-        "| job | beside | target | median of {} | sockeye | the other |",
-        options.rounds
-    );
-    println!("|---|---|---|---|---|---|");
+    let sockeye = Sockeye::start(&options.plan.sockeye, folder.path(), &there)?;
+    options.plan.head();
     large(options, folder.path(), &there, &sockeye)?;
-    if options.wants("many") {
+    if options.plan.wants("many") {
         many(options, folder.path(), &there, &sockeye)?;
     }
     println!(
@@ -112,7 +93,7 @@ fn measure(options: &Options) -> io::Result<()> {
 /// The rows of one large file.
 fn large(options: &Options, folder: &Path, there: &Path, sockeye: &Sockeye) -> io::Result<()> {
     let (from, to) = (folder.join("large"), there.join("large"));
-    let (bytes, rounds) = (options.bytes, options.rounds);
+    let (bytes, rounds) = (options.plan.bytes, options.plan.rounds);
     fill(&from, bytes)?;
     let mut first = Whole::default();
     let mut bulk = |row: Row, mut ours: Command, theirs: &mut dyn FnMut() -> io::Result<()>| {
@@ -126,21 +107,21 @@ fn large(options: &Options, folder: &Path, there: &Path, sockeye: &Sockeye) -> i
         beside,
         target,
     };
-    if options.wants("none") {
+    if options.plan.wants("none") {
         bulk(
             row("`put` of 4 GiB without digest", "`nc`", "rate ≥ 1.0"),
             sockeye.put(&sockeye.tcp, &["--digest", "none"], &from),
             &mut || netcat(&from, &to),
         )?;
     }
-    if options.wants("blake3") {
+    if options.plan.wants("blake3") {
         bulk(
             row("the same with BLAKE3", "`nc`", "rate ≥ 0.85"),
             sockeye.put(&sockeye.tcp, &[], &from),
             &mut || netcat(&from, &to),
         )?;
     }
-    if options.wants("get") {
+    if options.plan.wants("get") {
         // It is served from where the sent ones come from.
         bulk(
             row("`get` of 4 GiB with BLAKE3", "`nc`", ""),
@@ -148,7 +129,7 @@ fn large(options: &Options, folder: &Path, there: &Path, sockeye: &Sockeye) -> i
             &mut || netcat(&from, &to),
         )?;
     }
-    if options.wants("tls") {
+    if options.plan.wants("tls") {
         let ssh = Ssh::start(folder)?;
         bulk(
             row("`put` of 4 GiB with BLAKE3 over TLS", "`scp`", "rate ≥ 1.5"),
@@ -188,7 +169,7 @@ fn many(options: &Options, folder: &Path, there: &Path, sockeye: &Sockeye) -> io
     };
     let mut ours = sockeye.put(&sockeye.tcp, &[], &from);
     row.measure(
-        options.rounds,
+        options.plan.rounds,
         1,
         || timed(&mut || remote::theirs::done(&mut ours)),
         || timed(&mut || rsync.send(&from)),

@@ -8,12 +8,12 @@
 mod ours;
 
 use std::io::{self, Read};
-use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use ours::Sockeye;
 use remote::beside::Row;
+use remote::plan::Plan;
 use remote::theirs::{Ncat, Ssh};
 
 const USAGE: &str = "\
@@ -27,47 +27,13 @@ usage: remote [--row NAME]… [--rounds N] [--bytes N] [--sockeye PATH]
 /// Commands on a standing connection that make one round.
 const STANDING: u32 = 50;
 
-struct Options {
-    rows: Vec<String>,
-    rounds: usize,
-    bytes: u64,
-    sockeye: PathBuf,
-}
-
-impl Options {
-    fn parse(mut words: impl Iterator<Item = String>) -> Option<Self> {
-        let here = std::env::current_exe().ok()?;
-        // benches/target/release/remote stands four folders below the workspace.
-        let workspace = here.ancestors().nth(4)?;
-        let mut options = Self {
-            rows: vec![],
-            rounds: 9,
-            bytes: 1 << 30,
-            sockeye: workspace.join("target/release/sockeye"),
-        };
-        while let Some(flag) = words.next() {
-            match flag.as_str() {
-                "--row" => options.rows.push(words.next()?),
-                "--rounds" => options.rounds = words.next()?.parse().ok()?,
-                "--bytes" => options.bytes = words.next()?.parse().ok()?,
-                "--sockeye" => options.sockeye = words.next()?.into(),
-                _ => return None,
-            }
-        }
-        (options.rounds > 0).then_some(options)
-    }
-
-    fn wants(&self, row: &str) -> bool {
-        self.rows.is_empty() || self.rows.iter().any(|name| name == row)
-    }
-}
-
 fn main() -> ExitCode {
-    let Some(options) = Options::parse(std::env::args().skip(1)) else {
+    let plan = Plan::parse(9, 1 << 30, std::env::args().skip(1), |_, _| None);
+    let Some(plan) = plan else {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
-    match measure(&options) {
+    match measure(&plan) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("remote: {error}");
@@ -76,17 +42,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn measure(options: &Options) -> io::Result<()> {
+fn measure(plan: &Plan) -> io::Result<()> {
     let folder = tempfile::tempdir()?;
-    let sockeye = Sockeye::start(&options.sockeye, folder.path())?;
-    let bytes = options.bytes;
+    let sockeye = Sockeye::start(&plan.sockeye, folder.path())?;
+    let bytes = plan.bytes;
     let prints = ["head", "-c", &bytes.to_string(), "/dev/zero"].map(str::to_owned);
-    println!(
-        "| job | beside | target | median of {} | sockeye | the other |",
-        options.rounds
-    );
-    println!("|---|---|---|---|---|---|");
-    if options.wants("standing") {
+    plan.head();
+    if plan.wants("standing") {
         let mut standing = sockeye.standing()?;
         let row = Row {
             job: "`echo hi` on a standing connection",
@@ -94,13 +56,13 @@ fn measure(options: &Options) -> io::Result<()> {
             target: "time ≤ 2.5",
         };
         row.measure(
-            options.rounds,
+            plan.rounds,
             1,
             || standing.echo(STANDING),
             || forks(STANDING),
         )?;
     }
-    if options.wants("fresh") {
+    if plan.wants("fresh") {
         let ssh = Ssh::start(folder.path())?;
         let row = Row {
             job: "`echo hi` from nothing, over TLS",
@@ -109,9 +71,9 @@ fn measure(options: &Options) -> io::Result<()> {
         };
         let hi = ["echo", "hi"].map(str::to_owned);
         let ours = || counted(&mut sockeye.exec(&sockeye.tls, &hi), 3);
-        row.measure(options.rounds, 3, ours, || counted(&mut ssh.exec(&hi), 3))?;
+        row.measure(plan.rounds, 3, ours, || counted(&mut ssh.exec(&hi), 3))?;
     }
-    if options.wants("unix") {
+    if plan.wants("unix") {
         let ncat = Ncat::start(folder.path(), &prints)?;
         let row = Row {
             job: "`head -c 1G /dev/zero` over a Unix socket",
@@ -119,11 +81,11 @@ fn measure(options: &Options) -> io::Result<()> {
             target: "rate ≥ 1.0",
         };
         let ours = || counted(&mut sockeye.exec(&sockeye.unix, &prints), bytes);
-        row.bulk(options.rounds, bytes, ours, || {
+        row.bulk(plan.rounds, bytes, ours, || {
             counted(&mut ncat.read(), bytes)
         })?;
     }
-    if options.wants("tls") {
+    if plan.wants("tls") {
         let ssh = Ssh::start(folder.path())?;
         let row = Row {
             job: "the same over TLS",
@@ -131,7 +93,7 @@ fn measure(options: &Options) -> io::Result<()> {
             target: "rate ≥ 1.5",
         };
         let ours = || counted(&mut sockeye.exec(&sockeye.tls, &prints), bytes);
-        row.bulk(options.rounds, bytes, ours, || {
+        row.bulk(plan.rounds, bytes, ours, || {
             counted(&mut ssh.exec(&prints), bytes)
         })?;
     }

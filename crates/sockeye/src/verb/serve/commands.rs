@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use sockeye_net::trust::Right;
-use sockeye_net::{Endpoint, Host, HostPort, Place, Scheme, UnixKind};
+use sockeye_net::{Endpoint, Place};
 use sockeye_service::exec::server::{ExecServer, Policy, RawExec};
-use sockeye_service::{Access, Conversation, Service as Answers};
+use sockeye_service::{Conversation, Service as Answers};
 
+use super::door::{Door, access};
 use super::{Entry, Service};
 use crate::context::Context;
 use crate::exit::usage;
-use crate::trust;
 
 /// Refuses what would serve strangers, and flags that make no sense together.
 pub(super) fn check(entry: &Entry) -> anyhow::Result<()> {
@@ -76,65 +76,23 @@ fn check_raw(entry: &Entry) -> anyhow::Result<()> {
     ))
 }
 
+const DOOR: Door = Door {
+    served: "exec is",
+    could: "run commands",
+    opens: "--insecure-anyone opens loopback alone",
+};
+
 fn check_place(endpoint: &Endpoint, entry: &Entry) -> anyhow::Result<()> {
-    let raw = is_raw(entry);
-    let plain = match &endpoint.place {
-        Place::Tcp(at) => Some(is_loopback(at)),
-        Place::Udp(at) if raw => Some(is_loopback(at)),
-        Place::Ws {
-            at, secure: false, ..
-        } if !raw => Some(is_loopback(at)),
-        _ => None,
-    };
-    match plain {
-        Some(true) if entry.insecure_anyone => return Ok(()),
-        Some(true) => {
-            return Err(usage!(
-                "{endpoint}: any program of this machine could run commands there; use unix: or \
-                 tls://, or say --insecure-anyone"
-            ));
-        }
-        Some(false) => {
-            return Err(usage!(
-                "{endpoint}: whoever reaches it could run commands there; use tls://, quic:// or \
-                 wss:// (--insecure-anyone opens loopback alone)"
-            ));
-        }
-        None => {}
-    }
-    let keyed = endpoint.place.scheme().is_secure();
-    let ours = matches!(
-        endpoint.place,
-        Place::Unix {
-            kind: UnixKind::Stream | UnixKind::Seqpacket,
-            ..
-        }
-    );
-    match endpoint.place.scheme() {
-        Scheme::Udp if !raw => Err(usage!(
+    match &endpoint.place {
+        Place::Tcp(at) | Place::Udp(at) if is_raw(entry) => DOOR.check_plain(endpoint, at, entry),
+        Place::Udp(_) => Err(usage!(
             "{endpoint}: datagrams may get lost, use quic:// (what the tutorials do is \
              --insecure-anyone --frame raw --shell)"
         )),
-        _ if raw => Err(usage!(
+        _ if is_raw(entry) => Err(usage!(
             "{endpoint}: with --frame raw exec is served on tcp:// and udp:// alone"
         )),
-        // Who is behind an inherited socket is asked when somebody comes.
-        Scheme::Fd => Ok(()),
-        _ if keyed || ours => Ok(()),
-        _ => Err(usage!(
-            "{endpoint} does not show who is at the other end; exec is served on unix:, \
-             unix-seqpacket:, tls://, quic:// and wss://"
-        )),
-    }
-}
-
-/// Whether nobody but this machine can reach it. A name is resolved later, and each connection is
-/// looked at once more.
-pub(super) fn is_loopback(at: &HostPort) -> bool {
-    match &at.host {
-        Host::Unspecified => true,
-        Host::Name(name) => name.to_string() == "localhost",
-        host => host.ip().is_some_and(|ip| ip.is_loopback()),
+        _ => DOOR.check(endpoint, entry),
     }
 }
 
@@ -148,38 +106,23 @@ pub(super) fn make(context: &Context, entry: &Entry) -> anyhow::Result<Answers> 
     if is_raw(entry) {
         return Ok(RawExec::new(policy, context.net.recorder.clone()).into());
     }
-    let mut access = Access::new(Right::Exec);
-    let secure = |endpoint: &Endpoint| endpoint.place.scheme().is_secure();
-    if entry.endpoints.is_empty() || entry.endpoints.iter().any(secure) {
-        access = access.with_keys(trust::authorized(context)?);
-    }
-    if entry.insecure_anyone {
-        access = access.with_anyone_on_loopback();
-    }
+    let access = access(context, entry, Right::Exec)?;
     let server: Arc<dyn Conversation> = Arc::new(ExecServer::new(access, policy));
     Ok(server.into())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::door::check_entry;
     use super::*;
 
     #[track_caller]
     fn check_line(endpoint: &str, expected: Result<(), &str>, change: impl FnOnce(&mut Entry)) {
-        let mut entry = Entry {
+        let entry = Entry {
             service: Some(Service::Exec),
-            endpoints: vec![endpoint.parse().unwrap()],
             ..Entry::default()
         };
-        change(&mut entry);
-        match (entry.check(), expected) {
-            (Ok(()), Ok(())) => {}
-            (Err(error), Err(part)) => {
-                let error = error.to_string();
-                assert!(error.contains(part) && !error.contains('\n'), "{error}");
-            }
-            (found, _) => panic!("{endpoint}: {found:?}"),
-        }
+        check_entry(entry, endpoint, expected, change);
     }
 
     #[test]
@@ -200,12 +143,8 @@ mod tests {
         check("tcp://0.0.0.0:1", Err("whoever reaches it"));
         check("ws://:1/", Err("say --insecure-anyone"));
         check("udp://:1", Err("use quic://"));
-        for endpoint in [
-            "unix-dgram:@x",
-            "stdio:",
-            "exec:cat",
-            "ip://127.0.0.1?proto=icmp",
-        ] {
+        check("unix-dgram:@x", Err("use quic:// or unix:"));
+        for endpoint in ["stdio:", "exec:cat", "ip://127.0.0.1?proto=icmp"] {
             check(endpoint, Err("does not show who"));
         }
         let anyone = |entry: &mut Entry| entry.insecure_anyone = true;

@@ -2,6 +2,7 @@
 
 mod answers;
 mod commands;
+mod door;
 mod entry;
 mod exchange;
 mod notices;

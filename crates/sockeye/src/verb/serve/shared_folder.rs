@@ -4,15 +4,14 @@ use std::error::Error as _;
 use std::sync::Arc;
 
 use sockeye_net::trust::Right;
-use sockeye_net::{Endpoint, Place, Scheme, UnixKind};
+use sockeye_net::{Endpoint, Place};
 use sockeye_service::files::{Files, Root};
-use sockeye_service::{Access, Conversation, Service as Answers};
+use sockeye_service::{Conversation, Service as Answers};
 
-use super::commands::is_loopback;
+use super::door::{Door, access};
 use super::{Entry, Service};
 use crate::context::Context;
 use crate::exit::usage;
-use crate::trust;
 
 /// Refuses what would serve strangers, and flags that make no sense together.
 pub(super) fn check(entry: &Entry) -> anyhow::Result<()> {
@@ -51,49 +50,16 @@ pub(super) fn check(entry: &Entry) -> anyhow::Result<()> {
     endpoints.try_for_each(|endpoint| check_place(endpoint, entry))
 }
 
+const DOOR: Door = Door {
+    served: "files are",
+    could: "store files",
+    opens: "--insecure-anyone opens loopback alone, --public reading alone",
+};
+
 fn check_place(endpoint: &Endpoint, entry: &Entry) -> anyhow::Result<()> {
-    let plain = match &endpoint.place {
-        Place::Tcp(at)
-        | Place::Ws {
-            at, secure: false, ..
-        } => Some(is_loopback(at)),
-        _ => None,
-    };
-    match plain {
-        Some(_) if entry.public => return Ok(()),
-        Some(true) if entry.insecure_anyone => return Ok(()),
-        Some(true) => {
-            return Err(usage!(
-                "{endpoint}: any program of this machine could store files there; use unix: or \
-                 tls://, or say --insecure-anyone"
-            ));
-        }
-        Some(false) => {
-            return Err(usage!(
-                "{endpoint}: whoever reaches it could store files there; use tls://, quic:// or \
-                 wss:// (--insecure-anyone opens loopback alone, --public reading alone)"
-            ));
-        }
-        None => {}
-    }
-    let ours = matches!(
-        endpoint.place,
-        Place::Unix {
-            kind: UnixKind::Stream | UnixKind::Seqpacket,
-            ..
-        }
-    );
-    match endpoint.place.scheme() {
-        Scheme::Udp | Scheme::UnixDgram => {
-            Err(usage!("{endpoint}: datagrams may get lost, use quic://"))
-        }
-        // Who is behind an inherited socket is asked when somebody comes.
-        Scheme::Fd => Ok(()),
-        scheme if scheme.is_secure() || ours => Ok(()),
-        _ => Err(usage!(
-            "{endpoint}: it does not show who is at the other end; files are served on unix:, \
-             unix-seqpacket:, tls://, quic:// and wss://"
-        )),
+    match endpoint.place {
+        Place::Tcp(_) | Place::Ws { secure: false, .. } if entry.public => Ok(()),
+        _ => DOOR.check(endpoint, entry),
     }
 }
 
@@ -105,14 +71,7 @@ pub(super) fn make(context: &Context, entry: &Entry) -> anyhow::Result<Answers> 
         let source = error.source().map(|source| format!(": {source}"));
         usage!("{}: {error}{}", path.display(), source.unwrap_or_default())
     })?;
-    let mut access = Access::new(Right::Files);
-    let secure = |endpoint: &Endpoint| endpoint.place.scheme().is_secure();
-    if entry.endpoints.is_empty() || entry.endpoints.iter().any(secure) {
-        access = access.with_keys(trust::authorized(context)?);
-    }
-    if entry.insecure_anyone {
-        access = access.with_anyone_on_loopback();
-    }
+    let mut access = access(context, entry, Right::Files)?;
     if entry.public {
         access = access.with_public_reading();
     }
@@ -123,25 +82,17 @@ pub(super) fn make(context: &Context, entry: &Entry) -> anyhow::Result<Answers> 
 
 #[cfg(test)]
 mod tests {
+    use super::super::door::check_entry;
     use super::*;
 
     #[track_caller]
     fn check_line(endpoint: &str, expected: Result<(), &str>, change: impl FnOnce(&mut Entry)) {
-        let mut entry = Entry {
+        let entry = Entry {
             service: Some(Service::Files),
             root: Some(".".into()),
-            endpoints: vec![endpoint.parse().unwrap()],
             ..Entry::default()
         };
-        change(&mut entry);
-        match (entry.check(), expected) {
-            (Ok(()), Ok(())) => {}
-            (Err(error), Err(part)) => {
-                let error = error.to_string();
-                assert!(error.contains(part) && !error.contains('\n'), "{error}");
-            }
-            (found, _) => panic!("{endpoint}: {found:?}"),
-        }
+        check_entry(entry, endpoint, expected, change);
     }
 
     #[test]
@@ -161,7 +112,7 @@ mod tests {
         check("tcp://0.0.0.0:1", Err("whoever reaches it"));
         check("ws://:1/", Err("say --insecure-anyone"));
         check("udp://:1", Err("use quic://"));
-        check("stdio:", Err("it does not show who"));
+        check("stdio:", Err("does not show who"));
         let anyone = |entry: &mut Entry| entry.insecure_anyone = true;
         check_line("tcp://[::1]:1", Ok(()), anyone);
         check_line("tcp://192.0.2.7:1", Err("opens loopback alone"), anyone);

@@ -52,6 +52,22 @@ def gone(pid, within=10):
     return False
 
 
+def standstill(pid, within=30):
+    """Waits until a process writes no more although it lives; how much it wrote."""
+    end, wrote, same = time.monotonic() + within, -1, 0
+    while same < 100:
+        assert time.monotonic() < end, 'it never stands still'
+        before, wrote = wrote, written(pid)
+        same = same + 1 if wrote == before else 0
+        time.sleep(0.005)
+    return wrote
+
+
+def written(pid):
+    fields = dict(line.split(': ') for line in open(f'/proc/{pid}/io').read().splitlines())
+    return int(fields['wchar'])
+
+
 def megabytes():
     client = Client()
     client.exec('sh', '-c', 'head -c 50000000 /dev/zero; echo end >&2')
@@ -164,8 +180,9 @@ def slow_reader():
     client = Client()
     client.exec('head', '-c', '1000000000', '/dev/zero')
     pid = client.next()[0]['pid']
-    time.sleep(0.5)
-    assert not gone(pid, 0.1), 'somebody holds a gigabyte'
+    wrote = standstill(pid)
+    assert 0 < wrote < 64 << 20, f'somebody holds {wrote} bytes'
+    assert not gone(pid, 0)
     client.sock.close()
     client.wire.close()
     assert gone(pid)
