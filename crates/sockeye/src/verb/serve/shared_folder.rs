@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::sync::Arc;
 
 use sockeye_net::trust::Right;
-use sockeye_net::{Endpoint, Place};
+use sockeye_net::{Endpoint, Errno, Place};
 use sockeye_service::files::{Files, Root};
 use sockeye_service::{Conversation, Service as Answers};
 
@@ -68,8 +68,9 @@ pub(super) fn make(context: &Context, entry: &Entry) -> anyhow::Result<Answers> 
     let path = entry.root.as_deref();
     let path = path.ok_or_else(|| usage!("files needs a folder to serve"))?;
     let root = Root::open(path).map_err(|error| {
-        let source = error.source().map(|source| format!(": {source}"));
-        usage!("{}: {error}{}", path.display(), source.unwrap_or_default())
+        let why = error.source().and_then(|why| why.downcast_ref());
+        let why = why.map(|why| format!(": {}", Errno::of(why)));
+        usage!("{}: {error}{}", path.display(), why.unwrap_or_default())
     })?;
     let mut access = access(context, entry, Right::Files)?;
     if entry.public {
