@@ -1,6 +1,6 @@
 //! Events: one fact each, forty bytes, no pointers.
 
-use crate::Time;
+use crate::{Call, Time};
 
 /// Which connection (or datagram session, or listener) of this process an event speaks of.
 ///
@@ -90,10 +90,32 @@ pub enum Kind {
     FileRefused,
     /// A file stopped coming before its end. Payload: as above.
     FileInterrupted,
+    /// A system call that moves no bytes returned (`socket`, `bind`, `close` …): `result`, or minus
+    /// the errno. Reads and writes of a watched program are [`Kind::Read`] and [`Kind::Write`].
+    Called,
+    /// A packet passed an interface: `result` is its length there, `asked` the size of the pieces that
+    /// it stands for (0: it is one piece). Payload: the packet, capped. The connection is the number
+    /// of the interface.
+    Packet,
+    /// What the kernel's counters say the wire carried where nobody could look: `result` bytes from
+    /// `offset` on, in `asked` segments.
+    Inferred,
+    /// How full a socket's buffers are. Payload: a [`Gauge`](crate::Gauge).
+    Gauged,
+    /// What a socket is: a [`Side`](crate::Side), as JSON text.
+    Side,
+    /// What a process is: a [`Process`](crate::Process), as JSON text.
+    Process,
+    /// What an interface is: an [`Interface`](crate::Interface), as JSON text.
+    Interface,
+    /// Something could not be seen: a [`Gap`](crate::Gap), as JSON text.
+    Gap,
+    /// What watching cost: `offset` stops of the watched programs, `asked` nanoseconds each.
+    Cost,
 }
 
 impl Kind {
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 31] = [
         Self::Accepted,
         Self::Connected,
         Self::SessionOpened,
@@ -116,7 +138,21 @@ impl Kind {
         Self::FileSent,
         Self::FileRefused,
         Self::FileInterrupted,
+        Self::Called,
+        Self::Packet,
+        Self::Inferred,
+        Self::Gauged,
+        Self::Side,
+        Self::Process,
+        Self::Interface,
+        Self::Gap,
+        Self::Cost,
     ];
+
+    /// The kind with this number.
+    pub(crate) fn of_number(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
+    }
 
     /// Whether a full ring may drop it to keep room for the life of connections.
     pub const fn is_data(self) -> bool {
@@ -136,6 +172,7 @@ impl Kind {
         match self {
             Self::Read | Self::PeerClosed | Self::Truncated | Self::BadFrame => Lane::AppRead,
             Self::Write | Self::Shutdown | Self::Dropped => Lane::AppWrite,
+            Self::Packet | Self::Inferred => Lane::Wire,
             _ => Lane::Life,
         }
     }
@@ -150,7 +187,7 @@ impl Kind {
 pub struct Event {
     /// When it ended.
     pub time: Time,
-    /// Connection in the upper 48 bits, kind in the lower 8: keeps the event at five words.
+    /// Connection in the upper 48 bits, then 8 of the call, 8 of the kind: keeps the event at five words.
     packed: u64,
     /// Where in its direction the bytes begin.
     pub offset: u64,
@@ -199,6 +236,23 @@ impl Event {
         self
     }
 
+    /// The same with the system call that it was.
+    #[must_use]
+    pub const fn with_call(mut self, call: Call) -> Self {
+        self.packed = self.packed & !0xff00 | (call as u64) << 8;
+        self
+    }
+
+    /// Which system call it was; [`Call::Untold`] where nobody said.
+    pub fn call(&self) -> Call {
+        Call::of_number((self.packed >> 8) as u8).unwrap_or_default()
+    }
+
+    /// When the call was entered: the end less what it took.
+    pub fn began(&self) -> Time {
+        self.time - std::time::Duration::from_nanos(self.took_ns.into())
+    }
+
     /// What happened.
     pub fn kind(&self) -> Kind {
         Kind::ALL[(self.packed & 0xff) as usize]
@@ -217,6 +271,12 @@ impl Event {
             u64::from(self.result.cast_unsigned()) << 32 | u64::from(self.asked),
             u64::from(self.took_ns) << 32 | u64::from(self.payload),
         ]
+    }
+
+    /// The event of words that came from outside; none where the kind is not one of ours.
+    pub(crate) fn checked(words: [u64; 5]) -> Option<Self> {
+        Kind::of_number(words[1] as u8)?;
+        Some(Self::from_words(words))
     }
 
     pub(crate) fn from_words(words: [u64; 5]) -> Self {

@@ -18,11 +18,27 @@
 //! assert_eq!(seen, [(Kind::Read, b"hello".to_vec())]);
 //! ```
 
+mod address;
+mod call;
 mod event;
+pub mod finding;
+mod lang;
+pub mod packet;
 mod recorder;
 mod ring;
+mod session;
 mod time;
+pub mod timeline;
 
+pub use address::{Address, Transport};
+pub use call::{Call, Moves};
 pub use event::{Closing, ConnId, Event, Kind, Lane};
+pub use finding::{Finding, Weight};
+pub use lang::Lang;
 pub use recorder::{Observer, Recorder};
+pub use session::{
+    Fact, FactId, FileError, Gap, Gauge, Head, Interface, Process, Reader, Session, Side, TcpState,
+    WireSource, Writer, packet_flag,
+};
 pub use time::{Clock, Time};
+pub use timeline::Timeline;

@@ -1,0 +1,1 @@
+//! Packets of an interface, through a packet socket's ring.

@@ -1,0 +1,7 @@
+//! What the kernel lets us see: the socket table, packets on an interface, the calls of running
+//! programs; and the namespaces in which all of it may be seen without privilege.
+
+pub mod capture;
+pub mod namespace;
+pub mod sockets;
+pub mod watch;

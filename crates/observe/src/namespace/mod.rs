@@ -1,0 +1,1 @@
+//! Private user, network, process and mount namespaces.

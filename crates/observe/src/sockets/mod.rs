@@ -1,0 +1,1 @@
+//! The socket table, over sock_diag(7).
