@@ -25,6 +25,7 @@ pub mod finding;
 mod lang;
 pub mod packet;
 mod recorder;
+pub mod render;
 mod ring;
 mod session;
 mod time;

@@ -1,0 +1,3 @@
+//! Renderers: a timeline for people and for programs.
+
+pub mod html;
