@@ -50,7 +50,7 @@ pub use endpoint::{
     CommandLine, Endpoint, EndpointError, Host, HostName, HostPort, Interface, Place, PortRange,
     RawPlace, RawProtocol, Scheme, UnixKind, UnixName, WsPath,
 };
-pub use errno::{Errno, errno_name};
+pub use errno::Errno;
 pub use error::{KeyChange, NetError, Operation};
 pub use eyeballs::Attempt;
 pub use framed::{Arrival, Framed, Incoming, LinkError, Outgoing};

@@ -20,6 +20,7 @@
 
 mod address;
 mod call;
+mod errno;
 mod event;
 pub mod finding;
 mod lang;
@@ -33,6 +34,7 @@ pub mod timeline;
 
 pub use address::{Address, Transport};
 pub use call::{Call, Moves};
+pub use errno::errno_name;
 pub use event::{Closing, ConnId, Event, Kind, Lane};
 pub use finding::{Finding, Weight};
 pub use lang::Lang;
