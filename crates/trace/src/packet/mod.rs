@@ -1,24 +1,66 @@
 //! Packets: what each byte of a captured frame is.
 
+mod damage;
+mod dissect;
+
 use std::net::IpAddr;
 use std::ops::Range;
 
+pub use damage::{Damage, Part};
+pub use dissect::{dissect, link_type};
+
 /// A frame, taken apart. Lengths that lie are bounded by what was captured; what does not fit is said
-/// in [`Packet::body`].
+/// in [`Packet::body`], or in [`Packet::oddity`] where the rest makes sense all the same.
 #[derive(Clone, Debug)]
 pub struct Packet<'a> {
     /// The frame as it was captured.
     pub bytes: &'a [u8],
     /// Its length on the wire, without the check sum that the hardware adds.
     pub original_len: u32,
+    /// What the link's header says.
+    pub link: Link,
+    /// Where the header of IP (or what the link carries instead) begins in `bytes`.
+    pub net_at: usize,
+    /// Where the header of TCP, UDP … begins in `bytes`.
+    pub transport_at: usize,
     /// The header of IP, where there is one.
     pub net: Option<Net>,
     /// What IP, or the link, carries.
     pub body: Body,
     /// Where the captured part of what TCP or UDP carries lies in `bytes`.
     pub payload: Range<usize>,
-    /// How many bytes they carry, by the headers.
+    /// How many bytes of it this packet carries, by the headers: of a datagram in fragments, this
+    /// fragment's share.
     pub payload_len: u32,
+    /// What an error of ICMP quotes: the packet that could not be delivered.
+    pub quoted: Option<Quoted>,
+    /// What does not fit, though the rest makes sense.
+    pub oddity: Option<Damage>,
+}
+
+/// What the link's header says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Link {
+    /// The link type (LINKTYPE_ of pcap).
+    pub kind: u32,
+    /// The sender's address, where the link has addresses of six bytes.
+    pub source: Option<[u8; 6]>,
+    /// The receiver's.
+    pub destination: Option<[u8; 6]>,
+    /// The VLAN it belongs to: the outermost tag's.
+    pub vlan: Option<u16>,
+    /// What it carries (an EtherType); 0 where the link does not say.
+    pub protocol: u16,
+}
+
+/// The beginning of a packet that an error of ICMP speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quoted {
+    /// Its header of IP.
+    pub net: Net,
+    /// The ports of its TCP or UDP: whoever sent it, and whom it was for. None where other protocols
+    /// were quoted, or too little.
+    pub ports: Option<(u16, u16)>,
 }
 
 /// What the header of IP says.
@@ -84,10 +126,10 @@ pub enum Body {
     },
     /// Another protocol over IP, by its number.
     Other(u8),
-    /// No IP: another EtherType.
+    /// No IP: another EtherType (a length below 1536 in frames of 802.3).
     Link(u16),
-    /// A header ends before it should: which, and why.
-    Damaged(&'static str),
+    /// Headers that make no sense beyond here.
+    Damaged(Damage),
 }
 
 /// The header of TCP.
@@ -105,6 +147,8 @@ pub struct Tcp {
     pub flags: TcpFlags,
     /// The window, as it stands there.
     pub window: u16,
+    /// Bytes of the header, options included.
+    pub header_len: u8,
     /// Options.
     pub options: TcpOptions,
 }
@@ -141,6 +185,10 @@ impl TcpFlags {
     pub const ACK: u8 = 16;
     /// Urgent data.
     pub const URG: u8 = 32;
+    /// The network was congested (RFC 3168), or ECN is understood.
+    pub const ECE: u8 = 64;
+    /// The sender has slowed down (RFC 3168).
+    pub const CWR: u8 = 128;
 
     /// Whether all of `flags` are set.
     pub const fn has(self, flags: u8) -> bool {
@@ -155,6 +203,7 @@ pub struct Udp {
     pub source: u16,
     /// The receiver's port.
     pub destination: u16,
-    /// Bytes that the datagram carries, by its header.
+    /// Bytes that the datagram carries, by its header: more than this packet holds where it is the
+    /// first of several fragments.
     pub len: u32,
 }
