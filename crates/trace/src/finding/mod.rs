@@ -1,8 +1,23 @@
 //! Findings: what happened, in words, with the bytes and the calls that it speaks of.
+//!
+//! Each finding has a file (two that are one idea share one): what the kernel does there, when it is
+//! reported and when not, and its two sentences. A finder sees one flow through a [`View`] and hands
+//! what it finds to [`Found`], which keeps the list short. docs/findings.md describes every one.
+
+mod found;
+mod summary;
+mod topic;
+mod view;
+mod words;
 
 use std::ops::Range;
 
-use crate::{FactId, Time};
+use crate::{FactId, Time, Timeline};
+
+use found::Found;
+use view::{Context, View};
+
+pub use topic::Topic;
 
 /// Something worth saying about a session.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,4 +51,49 @@ pub enum Weight {
     Notice,
     /// Something is wrong, or was lost.
     Trouble,
+}
+
+/// What looks at a flow, and what it may find there.
+struct Finder {
+    topics: &'static [&'static Topic],
+    look: fn(&View<'_>, &mut Found),
+}
+
+/// Every finder, in the order in which docs/findings.md describes them.
+const FINDERS: [Finder; 1] = [Finder {
+    topics: &[&summary::SUMMARY],
+    look: summary::find,
+}];
+
+/// Every finding there is.
+pub fn topics() -> impl Iterator<Item = &'static Topic> {
+    FINDERS.iter().flat_map(|finder| finder.topics).copied()
+}
+
+/// Explains a session: first what became of the bytes of each way (`summary`), then what went wrong,
+/// then the rest, each part in the order of time.
+///
+/// - **Limits:** of one finding in one way [`Topic::SINGLE`] are told one by one, in the whole session
+///   [`Topic::TOGETHER`]; what comes after them is counted in one that says so.
+pub fn find(timeline: &Timeline<'_>) -> Vec<Finding> {
+    let context = Context::new(timeline);
+    let mut found = Found::default();
+    for flow in 0..timeline.flows.len() {
+        let view = View::new(&context, flow);
+        for finder in &FINDERS {
+            (finder.look)(&view, &mut found);
+        }
+    }
+    found.finish()
+}
+
+/// What became of the bytes of both ways of one flow: the headline of a flow, for whoever draws one
+/// that [`find`] only counted. None for a way that carried nothing.
+///
+/// # Panics
+/// If there is no such flow.
+pub fn summaries(timeline: &Timeline<'_>, flow: usize) -> [Option<Finding>; 2] {
+    let context = Context::new(timeline);
+    let view = View::new(&context, flow);
+    [0, 1].map(|way| summary::of_way(&view, way))
 }
