@@ -28,6 +28,7 @@ pub mod packet;
 mod recorder;
 pub mod render;
 mod ring;
+pub mod sample;
 mod session;
 mod time;
 pub mod timeline;

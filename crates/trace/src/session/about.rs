@@ -71,12 +71,16 @@ pub struct Side {
     pub listening: bool,
     /// It came from accepting: this is the server's end.
     pub accepted: bool,
-    /// Bytes that were read and written before the recording began (an attached program).
+    /// Bytes that were read and written before the recording began (an attached program); the
+    /// offsets of its events count them.
     pub read_before: u64,
     /// See `read_before`.
     pub written_before: u64,
     /// The recording began in the middle, and how many bytes passed before is not known.
     pub midway: bool,
+    /// The protocol that its bytes are inside of (`tls`, `ws`), where they are not what the wire
+    /// carries; else empty.
+    pub inside: String,
 }
 
 impl Side {

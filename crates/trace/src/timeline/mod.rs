@@ -4,9 +4,16 @@
 //! whose entries say which bytes of the stream they touch. Whoever draws asks a flow for its
 //! [`Flow::items`]; whoever explains walks the lanes of a way.
 
+mod build;
+mod datagram;
+mod messages;
+mod wire;
+
 use std::ops::Range;
 
-use crate::{Address, FactId, Gap, Head, Interface, Lane, Process, Session, Side, Time, Transport};
+use crate::{
+    Address, Fact, FactId, Gap, Head, Interface, Lane, Process, Session, Side, Time, Transport,
+};
 
 /// A session, joined.
 #[derive(Debug)]
@@ -40,6 +47,8 @@ pub struct Flow {
     pub ways: [Way; 2],
     /// Calls that move no bytes, and packets that carry none, in the order of time.
     pub life: Vec<Life>,
+    /// How full the buffers were, sampled: facts with a [`crate::Gauge`], and whose end it is.
+    pub gauges: Vec<Life>,
     /// When the first thing of it happened, and the last.
     pub span: Range<Time>,
 }
@@ -70,8 +79,15 @@ pub struct Way {
     /// See `written`.
     pub read: u64,
     /// Whether the wire's offsets and the calls' are the same count: false where the recording
-    /// began in the middle.
+    /// began in the middle, and where the calls' bytes are inside of another protocol.
     pub joined: bool,
+    /// The messages, by the framing of the session's head, as far as whole payloads tell; empty:
+    /// every write is one.
+    pub messages: Vec<Range<u64>>,
+    /// `wire` in the order of offsets.
+    by_offset: Vec<u32>,
+    /// The longest of `wire`: how far before an offset a segment that reaches it may begin.
+    longest: u64,
 }
 
 /// One call that moved bytes, or tried to.
@@ -79,7 +95,8 @@ pub struct Way {
 pub struct Move {
     /// The call.
     pub fact: FactId,
-    /// The bytes it touched, from the start of this direction; empty where it failed or met the end.
+    /// The bytes it touched, from the start of this direction; empty where it failed, met the end, or
+    /// only peeked.
     /// Datagrams count as if laid end to end, by their length when they were written.
     pub bytes: Range<u64>,
     /// Of datagrams: which one, from 0; the same in all three lanes. Of streams: 0.
@@ -154,9 +171,201 @@ pub struct Item {
     pub index: u32,
 }
 
-impl Timeline<'_> {
+impl<'s> Timeline<'s> {
     /// Who recorded it.
-    pub fn head(&self) -> &Head {
+    pub const fn head(&self) -> &'s Head {
         self.session.head()
     }
+
+    /// One fact.
+    pub fn fact(&self, id: FactId) -> Fact<'s> {
+        self.session.fact(id)
+    }
+
+    /// The process that holds a socket, where it was told of.
+    pub fn process_of(&self, side: &Side) -> Option<&Process> {
+        self.processes
+            .iter()
+            .find(|process| process.pid == side.pid && side.pid != 0)
+    }
+
+    /// The process at one end of a flow; the first, where several share the socket.
+    pub fn process_at(&self, flow: &Flow, end: u8) -> Option<&Process> {
+        flow.ends[usize::from(end)]
+            .sides
+            .iter()
+            .find_map(|side| self.process_of(&self.sides[*side as usize]))
+    }
 }
+
+impl Flow {
+    /// All that happened in it, in the order in which it began.
+    pub fn items(&self, timeline: &Timeline<'_>) -> Vec<Item> {
+        let mut items = Vec::with_capacity(self.len());
+        for (way, lanes) in [0, 1].into_iter().zip(&self.ways) {
+            let mut add = |lane, end, facts: &mut dyn Iterator<Item = FactId>| {
+                for (index, fact) in facts.enumerate() {
+                    let event = timeline.session.event(fact);
+                    items.push(Item {
+                        from: event.began(),
+                        to: event.time,
+                        lane,
+                        end,
+                        way,
+                        index: index as u32,
+                    });
+                }
+            };
+            let other = 1 - way;
+            add(
+                Lane::AppWrite,
+                way,
+                &mut lanes.writes.iter().map(|call| call.fact),
+            );
+            add(
+                Lane::Wire,
+                way,
+                &mut lanes.wire.iter().map(|segment| segment.fact),
+            );
+            add(
+                Lane::AppRead,
+                other,
+                &mut lanes.reads.iter().map(|call| call.fact),
+            );
+        }
+        for (index, life) in self.life.iter().enumerate() {
+            let event = timeline.session.event(life.fact);
+            items.push(Item {
+                from: event.began(),
+                to: event.time,
+                lane: Lane::Life,
+                end: life.end,
+                way: life.end,
+                index: index as u32,
+            });
+        }
+        // Pieces of one packet keep their order, and a call stands before the packet that it caused.
+        items.sort_by_key(|item| (item.from, item.lane, item.index));
+        items
+    }
+
+    /// How many items it has.
+    pub fn len(&self) -> usize {
+        let moves = |way: &Way| way.writes.len() + way.wire.len() + way.reads.len();
+        self.life.len() + self.ways.iter().map(moves).sum::<usize>()
+    }
+
+    /// Whether nothing happened in it.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What an item stands for.
+    pub fn fact_of(&self, item: &Item) -> FactId {
+        let (way, index) = (&self.ways[usize::from(item.way)], item.index as usize);
+        match item.lane {
+            Lane::AppWrite => way.writes[index].fact,
+            Lane::Wire => way.wire[index].fact,
+            Lane::AppRead => way.reads[index].fact,
+            Lane::Life => self.life[index].fact,
+        }
+    }
+
+    /// Its name for people: `tcp 127.0.0.1:40000 → 127.0.0.1:5000`.
+    pub fn label(&self) -> String {
+        let end = |end: &End| match &end.address {
+            Address::None => "?".to_owned(),
+            address => address.to_string(),
+        };
+        format!(
+            "{} {} → {}",
+            self.transport.name(),
+            end(&self.ends[0]),
+            end(&self.ends[1])
+        )
+    }
+}
+
+impl Way {
+    /// Which message a byte belongs to: an index of `messages`, or of `writes` where there are none.
+    pub fn message_at(&self, offset: u64) -> Option<usize> {
+        if self.messages.is_empty() {
+            return self
+                .writes_in(offset..offset + 1)
+                .find(|index| !self.writes[*index].bytes.is_empty());
+        }
+        let index = self
+            .messages
+            .partition_point(|message| message.end <= offset);
+        let message = self.messages.get(index)?;
+        message.contains(&offset).then_some(index)
+    }
+
+    /// The writes that touch any of these bytes, as indices.
+    pub fn writes_in(&self, bytes: Range<u64>) -> Range<usize> {
+        moves_in(&self.writes, &bytes)
+    }
+
+    /// The reads that touch any of these bytes, as indices.
+    pub fn reads_in(&self, bytes: Range<u64>) -> Range<usize> {
+        moves_in(&self.reads, &bytes)
+    }
+
+    /// The segments that carry any of these bytes, as indices in the order of offsets.
+    pub fn wire_in(&self, bytes: Range<u64>) -> impl Iterator<Item = usize> {
+        let first = self.by_offset.partition_point(|index| {
+            self.wire[*index as usize].bytes.start + self.longest < bytes.start
+        });
+        self.by_offset[first..]
+            .iter()
+            .map(|index| *index as usize)
+            .take_while({
+                let end = bytes.end;
+                move |index| self.wire[*index].bytes.start < end
+            })
+            .filter(move |index| self.wire[*index].bytes.end > bytes.start)
+    }
+
+    /// Whether nothing happened in it.
+    pub const fn is_empty(&self) -> bool {
+        self.writes.is_empty() && self.wire.is_empty() && self.reads.is_empty()
+    }
+
+    /// Puts the lanes in order once all is in them.
+    fn settle(&mut self) {
+        for moves in [&mut self.writes, &mut self.reads] {
+            if !moves.is_sorted_by_key(|call| call.bytes.start) {
+                moves.sort_by_key(|call| call.bytes.start);
+            }
+        }
+        let len = |bytes: &Range<u64>| bytes.end - bytes.start;
+        self.longest = self
+            .wire
+            .iter()
+            .map(|segment| len(&segment.bytes))
+            .max()
+            .unwrap_or(0);
+        self.by_offset = (0..self.wire.len() as u32).collect();
+        self.by_offset
+            .sort_by_key(|index| self.wire[*index as usize].bytes.start);
+        let end = |moves: &[Move]| moves.iter().map(|call| call.bytes.end).max().unwrap_or(0);
+        self.written = end(&self.writes);
+        self.read = end(&self.reads);
+        self.carried = self
+            .wire
+            .iter()
+            .map(|segment| segment.bytes.end)
+            .max()
+            .unwrap_or(0);
+    }
+}
+
+/// Calls are in the order of offsets and never overlap: a peeking read touches no bytes.
+fn moves_in(moves: &[Move], bytes: &Range<u64>) -> Range<usize> {
+    let first = moves.partition_point(|call| call.bytes.end <= bytes.start);
+    let last = moves.partition_point(|call| call.bytes.start < bytes.end);
+    first..last.max(first)
+}
+
+#[cfg(test)]
+mod tests;
