@@ -43,17 +43,17 @@ pub enum Part {
 }
 
 impl Part {
-    /// Its name.
-    pub const fn name(self, lang: Lang) -> &'static str {
+    /// Its name; in Chinese with the spaces that Latin letters take.
+    const fn name(self, lang: Lang) -> &'static str {
         match self {
             Self::Link => lang.pick("the link", "链路层"),
-            Self::Arp => "ARP",
-            Self::Ip => "IP",
-            Self::Extension => lang.pick("an extension of IP", "IP 扩展"),
-            Self::Tcp => "TCP",
-            Self::Udp => "UDP",
-            Self::Icmp => "ICMP",
-            Self::Igmp => "IGMP",
+            Self::Arp => lang.pick("ARP", " ARP "),
+            Self::Ip => lang.pick("IP", " IP "),
+            Self::Extension => lang.pick("an extension of IP", " IP 扩展"),
+            Self::Tcp => lang.pick("TCP", " TCP "),
+            Self::Udp => lang.pick("UDP", " UDP "),
+            Self::Icmp => lang.pick("ICMP", " ICMP "),
+            Self::Igmp => lang.pick("IGMP", " IGMP "),
         }
     }
 }
@@ -66,18 +66,18 @@ impl Damage {
             (Lang::En, Self::Cut(at)) => {
                 format!("the capture ends inside the header of {}", part(at))
             }
-            (Lang::Zh, Self::Cut(at)) => format!("捕获内容在{} 首部内截止", part(at)),
+            (Lang::Zh, Self::Cut(at)) => format!("捕获内容在{}首部内截止", part(at)),
             (Lang::En, Self::Ends(at)) => {
                 format!("the frame ends inside the header of {}", part(at))
             }
-            (Lang::Zh, Self::Ends(at)) => format!("帧在{} 首部内结束", part(at)),
+            (Lang::Zh, Self::Ends(at)) => format!("帧在{}首部内结束", part(at)),
             (Lang::En, Self::Lies(at)) => {
                 format!(
                     "a length in the header of {} does not fit the frame",
                     part(at)
                 )
             }
-            (Lang::Zh, Self::Lies(at)) => format!("{} 首部中的长度与帧不符", part(at)),
+            (Lang::Zh, Self::Lies(at)) => format!("{}首部中的长度与帧不符", part(at).trim_start()),
             (Lang::En, Self::Version(version)) => format!("version {version} of IP is unknown"),
             (Lang::Zh, Self::Version(version)) => format!("未知的 IP 版本 {version}"),
             (Lang::En, Self::LinkType(number)) => format!("link type {number} is not known"),

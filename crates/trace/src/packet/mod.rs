@@ -2,12 +2,20 @@
 
 mod damage;
 mod dissect;
+mod flags;
+mod names;
+mod pieces;
+pub mod row;
 
 use std::net::IpAddr;
 use std::ops::Range;
 
 pub use damage::{Damage, Part};
 pub use dissect::{dissect, link_type};
+pub use flags::FlagText;
+pub use names::{Protocol, ProtocolText, ether_type, icmp_message, igmp_message, ip_protocol};
+pub use pieces::{PIECE_LIMIT, Piece, Pieces};
+pub use row::{Row, Rows};
 
 /// A frame, taken apart. Lengths that lie are bounded by what was captured; what does not fit is said
 /// in [`Packet::body`], or in [`Packet::oddity`] where the rest makes sense all the same.
@@ -206,4 +214,18 @@ pub struct Udp {
     /// Bytes that the datagram carries, by its header: more than this packet holds where it is the
     /// first of several fragments.
     pub len: u32,
+}
+
+/// The least that a frame of Ethernet holds (IEEE 802.3, 4A.4.2), and its check sum.
+pub(crate) const FRAME_MIN: u32 = 60;
+pub(crate) const FCS: u32 = 4;
+
+/// The length of a frame with the padding and the check sum that the hardware adds.
+const fn with_fcs(frame_len: u32) -> u32 {
+    let padded = if frame_len < FRAME_MIN {
+        FRAME_MIN
+    } else {
+        frame_len
+    };
+    padded.saturating_add(FCS)
 }
