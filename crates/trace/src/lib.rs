@@ -25,6 +25,7 @@ mod event;
 pub mod finding;
 mod lang;
 pub mod packet;
+pub mod pcapng;
 mod recorder;
 pub mod render;
 mod ring;
