@@ -1,9 +1,23 @@
 //! Lanes for a terminal: the client's calls at the left, the server's at the right, the wire between.
 
+mod calls;
+mod lanes;
+mod layout;
+mod messages;
+mod paint;
+mod payload;
+mod quantity;
+mod rows;
+mod story;
+mod wire;
+
 use std::io::{self, Write};
 use std::ops::Range;
+use std::time::Duration;
 
 use crate::{Finding, Lang, Timeline};
+use lanes::Picture;
+use quantity::millis;
 
 /// How a timeline is drawn as text.
 #[derive(Clone, Debug)]
@@ -51,25 +65,65 @@ impl Default for TextOptions {
 }
 
 /// Draws the timeline and its findings.
+///
+/// - **Output:** line by line, as it is drawn; every line fits the width.
+/// - **Limits:** entries and flows beyond the options' are counted, and how to see them is said.
 pub fn write(
     timeline: &Timeline<'_>,
     findings: &[Finding],
     options: &TextOptions,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    for flow in &timeline.flows {
-        let [client, server] = &flow.ends;
-        let number = flow.number;
-        let name = flow.transport.name();
-        writeln!(
-            out,
-            "#{number} {name} {} → {}",
-            client.address, server.address
-        )?;
+    let mut options = options.clone();
+    options.width = options.width.max(MIN_WIDTH);
+    let span = timeline.session.span().unwrap_or_default();
+    let last = millis(span.end.since(span.start).as_nanos() as u64);
+    let at = |nanos| span.start + Duration::from_nanos(nanos);
+    let window = options.window.clone();
+    let picture = Picture {
+        timeline,
+        options: &options,
+        start: span.start,
+        time: last.len().max(8),
+        window: window.map(|window| at(window.start)..at(window.end)),
+    };
+    picture.head(out)?;
+    let findings = by_flow(timeline, findings);
+    for finding in findings.last().into_iter().flatten() {
+        picture.finding(finding, out)?;
     }
-    for finding in findings {
-        let [en, zh] = &finding.sentence;
-        writeln!(out, "{}", options.lang.pick(&**en, &**zh))?;
+    if options.flow.is_none() && !options.findings_only {
+        picture.apart(out)?;
+        if !timeline.flows.is_empty() {
+            picture.legend(out)?;
+        }
     }
-    Ok(())
+    let mut hidden = 0;
+    let mut drawn = 0;
+    for (flow, findings) in timeline.flows.iter().zip(&findings) {
+        if options.flow.is_some_and(|number| number != flow.number) || !picture.touches(flow) {
+            continue;
+        }
+        if drawn == options.flows {
+            hidden += 1;
+            continue;
+        }
+        drawn += 1;
+        picture.flow(flow, findings, out)?;
+    }
+    picture.summary(hidden, out)
 }
+
+/// The findings of each flow, in their order; at the end those of the session.
+fn by_flow<'f>(timeline: &Timeline<'_>, findings: &'f [Finding]) -> Vec<Vec<&'f Finding>> {
+    let flows = timeline.flows.len();
+    let mut sorted = vec![Vec::new(); flows + 1];
+    for finding in findings {
+        let flow = finding.flow.map_or(flows, |flow| flow as usize);
+        sorted[flow.min(flows)].push(finding);
+    }
+    sorted
+}
+
+#[cfg(test)]
+mod tests;

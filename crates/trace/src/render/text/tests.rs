@@ -1,0 +1,160 @@
+//! Pictures of scripted sessions.
+
+use super::*;
+use crate::sample::{CLIENT, SERVER, Script};
+use crate::{Call, Session, finding};
+
+fn draw(session: &Session, options: &TextOptions) -> String {
+    let timeline = Timeline::build(session);
+    let findings = finding::find(&timeline);
+    let mut out = vec![];
+    write(&timeline, &findings, options, &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    for line in text.lines() {
+        use unicode_width::UnicodeWidthStr;
+        let bare = without_colours(line);
+        assert!(bare.width() <= options.width.max(MIN_WIDTH), "{bare}");
+        assert_eq!(bare.trim_end(), bare, "no spaces at the end");
+    }
+    text
+}
+
+fn without_colours(line: &str) -> String {
+    let mut pieces = line.split('\x1b');
+    let first = pieces.next().unwrap_or_default().to_owned();
+    pieces.fold(first, |text, piece| {
+        text + piece.split_once('m').map_or("", |(_, rest)| rest)
+    })
+}
+
+/// What people come for: messages that stick together.
+fn sticky() -> Session {
+    let mut script = Script::new();
+    let tcp = script.connected_tcp();
+    script.wait(200_000);
+    for text in ["hello, how are you?", "x", "再见，朋友"] {
+        script.write(tcp, CLIENT, text.as_bytes());
+    }
+    script.segment(tcp, CLIENT, 0..19);
+    script.wait(150);
+    script.segment(tcp, CLIENT, 19..35);
+    script.read(tcp, SERVER, 1024, 19);
+    script.read(tcp, SERVER, 10, 10);
+    script.read(tcp, SERVER, 10, 6);
+    script.write(tcp, SERVER, b"\x1b[31mbye\r\n");
+    script.segment(tcp, SERVER, 0..10);
+    script.read(tcp, CLIENT, 1024, 10);
+    script.close(tcp, CLIENT);
+    script.close(tcp, SERVER);
+    script.session()
+}
+
+#[test]
+fn messages_that_stick_together() {
+    insta::assert_snapshot!(draw(&sticky(), &TextOptions::default()));
+}
+
+#[test]
+fn the_same_in_chinese_narrow_and_in_hex() {
+    let options = TextOptions {
+        width: 80,
+        lang: Lang::Zh,
+        hex: true,
+        ..TextOptions::default()
+    };
+    insta::assert_snapshot!(draw(&sticky(), &options));
+}
+
+#[test]
+fn colours_only_where_they_are_asked_for() {
+    let plain = draw(&sticky(), &TextOptions::default());
+    assert!(!plain.contains('\x1b'), "{plain}");
+    let options = TextOptions {
+        colour: true,
+        ..TextOptions::default()
+    };
+    let coloured = draw(&sticky(), &options);
+    assert!(coloured.contains("\x1b[36m[0..19)\x1b[0m"), "{coloured}");
+    let bare: Vec<String> = coloured.lines().map(without_colours).collect();
+    assert_eq!(bare, plain.lines().collect::<Vec<_>>());
+}
+
+/// Every width draws, and no line is wider: `draw` checks.
+#[test]
+fn every_width_holds() {
+    for width in (0..200).step_by(7) {
+        for lang in [Lang::En, Lang::Zh] {
+            let options = TextOptions {
+                width,
+                lang,
+                ..TextOptions::default()
+            };
+            draw(&sticky(), &options);
+        }
+    }
+}
+
+#[test]
+fn what_is_left_out_is_counted() {
+    let mut script = Script::new();
+    let tcp = script.connected_tcp();
+    for _ in 0..100 {
+        script.write(tcp, CLIENT, b"x");
+    }
+    script.connected_tcp();
+    let session = script.session();
+    let options = TextOptions {
+        limit: 20,
+        flows: 1,
+        ..TextOptions::default()
+    };
+    let text = draw(&session, &options);
+    assert!(text.contains("… 86 more (--limit 0"), "{text}");
+    assert!(text.contains("… 1 more conversations"), "{text}");
+    let options = TextOptions {
+        flow: Some(2),
+        ..TextOptions::default()
+    };
+    let text = draw(&session, &options);
+    assert!(
+        text.contains("#2 tcp") && !text.contains("#1 tcp"),
+        "{text}"
+    );
+    let options = TextOptions {
+        window: Some(0..50_000),
+        ..TextOptions::default()
+    };
+    let text = draw(&session, &options);
+    assert!(
+        text.contains("connect") && !text.contains("sendto"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_call_that_waits_has_a_bar() {
+    let mut script = Script::new();
+    let tcp = script.connected_tcp();
+    script.write(tcp, CLIENT, b"ping");
+    script.segment(tcp, CLIENT, 0..4);
+    script.wait(30_000);
+    script.write(tcp, SERVER, b"pong");
+    let mut session = script.session();
+    // The client waits for the answer from before the question left until now.
+    let last = session.span().unwrap().end;
+    let conn = session
+        .facts()
+        .find(|(_, fact)| fact.call() == Call::Connect);
+    let conn = conn.unwrap().1.event.conn();
+    let mut event = crate::Event::new(crate::Kind::Read, conn, last + Duration::from_micros(40))
+        .with_call(Call::Recvfrom)
+        .with_result(4)
+        .with_asked(1024);
+    event.took_ns = 30_070_000;
+    session.push(&crate::Fact {
+        data: b"pong",
+        ..crate::Fact::new(event)
+    });
+    session.sort();
+    insta::assert_snapshot!(draw(&session, &TextOptions::default()));
+}
