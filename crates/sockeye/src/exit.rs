@@ -116,6 +116,20 @@ impl TimedOut {
         Self(format!("no answer within {after:?}"))
     }
 
+    /// What was watched did not end.
+    pub(crate) fn watch(after: std::time::Duration) -> Self {
+        Self(format!(
+            "the programs were ended, they had run for {after:?}"
+        ))
+    }
+
+    /// A watched server did not listen, so that nobody came.
+    pub(crate) fn listener(after: std::time::Duration) -> Self {
+        Self(format!(
+            "the server neither listened nor bound a datagram socket within {after:?}, so the client was not started"
+        ))
+    }
+
     /// A command did not end.
     pub(crate) fn command(after: std::time::Duration) -> Self {
         Self(format!("the command was ended, it had run for {after:?}"))

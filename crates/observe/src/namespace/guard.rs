@@ -51,19 +51,9 @@ pub(super) fn go_first() -> Result<(), NamespaceError> {
 
 /// Waits for the room's first process and ends as it ended.
 fn wait_outside(first: Pid, sign_of_life: &OwnedFd) -> ! {
-    // Ends by signals of the terminal would end the room before it could say what it saw: who wants
-    // that sends SIGKILL, or tells the first process.
-    let mut kept = SigSet::empty();
-    for signal in [
-        Signal::SIGINT,
-        Signal::SIGTERM,
-        Signal::SIGHUP,
-        Signal::SIGQUIT,
-        Signal::SIGPIPE,
-    ] {
-        kept.add(signal);
-    }
-    let _ = sigprocmask(SigmaskHow::SIG_BLOCK, Some(&kept), None);
+    // Or else a signal of the terminal would end the room before it could say what it saw: who wants
+    // its end sends SIGKILL, or tells the first process.
+    let _ = block_endings();
     close_all_but(sign_of_life);
     loop {
         match waitpid(first, None) {
@@ -74,6 +64,22 @@ fn wait_outside(first: Pid, sign_of_life: &OwnedFd) -> ! {
             Err(_) => leave(1),
         }
     }
+}
+
+/// Keeps the signals that a terminal sends to everybody at it, and those that ask a process to end, from
+/// the calling thread and the threads that it starts. Programs inherit that, unless whoever starts them
+/// unblocks them again, as [`crate::watch::Tracer`] does.
+pub fn block_endings() -> std::io::Result<()> {
+    let mut kept = SigSet::empty();
+    for signal in [
+        Signal::SIGINT,
+        Signal::SIGTERM,
+        Signal::SIGHUP,
+        Signal::SIGQUIT,
+    ] {
+        kept.add(signal);
+    }
+    Ok(sigprocmask(SigmaskHow::SIG_BLOCK, Some(&kept), None)?)
 }
 
 /// What the room's first process has open belongs to it alone: who reads its pipes has to see their

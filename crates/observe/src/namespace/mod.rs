@@ -18,6 +18,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{ForkResult, getegid, geteuid};
 
 pub use error::{NamespaceError, Stage};
+pub use guard::block_endings;
 
 /// The MTU of Ethernet (RFC 894): with it a loopback device shows segments as a real link would.
 pub const ETHERNET_MTU: u32 = 1500;
@@ -74,8 +75,9 @@ impl Isolation {
 /// started there by anybody but root have no privilege in it.
 ///
 /// With [`Isolation::processes`] it returns in a child, the first process of the room, whose end ends
-/// all others. The process that called stays outside to wait for it and ends as it ends; the end of
-/// either ends the other, and the end of *its* parent thread (PDEATHSIG) ends both.
+/// all others. The process that called stays outside to wait for it and ends as it ends; if it is
+/// killed, the room ends. A parent whose end should end all this lets the caller ask for that first
+/// (`PR_SET_PDEATHSIG`).
 ///
 /// # Errors
 /// What was barred, at which step. The process may be in part of the room then: it should end.

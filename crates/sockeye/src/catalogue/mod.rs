@@ -12,6 +12,7 @@ pub(crate) mod key;
 mod known;
 mod log;
 mod pages;
+pub(crate) mod watch;
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -70,6 +71,15 @@ impl Lang {
             "zh" => Some(Self::Zh),
             "en" => Some(Self::En),
             _ => None,
+        }
+    }
+}
+
+impl From<Lang> for sockeye_trace::Lang {
+    fn from(lang: Lang) -> Self {
+        match lang {
+            Lang::En => Self::En,
+            Lang::Zh => Self::Zh,
         }
     }
 }
@@ -179,7 +189,7 @@ mod tests {
     fn every_text_has_both_languages_and_the_same_placeholders() {
         let examples = PAGES.iter().flat_map(|page| page.examples);
         let texts = examples.map(|example| (example.line, example.does));
-        for (name, text) in texts.chain([log::ALL, bench::ALL, key::ALL].concat()) {
+        for (name, text) in texts.chain([log::ALL, bench::ALL, key::ALL, watch::ALL].concat()) {
             assert!(
                 !text.en.is_empty() && !has_chinese(text.en),
                 "{name} in English"

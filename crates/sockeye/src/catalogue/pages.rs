@@ -12,6 +12,7 @@ mod man;
 mod put;
 mod root;
 mod serve;
+mod watch;
 
 /// Every page.
 pub(crate) const PAGES: &[Page] = &[
@@ -28,6 +29,7 @@ pub(crate) const PAGES: &[Page] = &[
     key::PIN,
     key::FORGET,
     key::KNOWN,
+    watch::PAGE,
     bench::PAGE,
     completions::PAGE,
     man::PAGE,
@@ -46,6 +48,7 @@ pub(super) const HEADINGS: &[(&str, &str)] = &[
     ("What ends when", "何时结束"),
     ("What to see", "显示"),
     ("What to measure", "测量什么"),
+    ("What to watch", "观察什么"),
 ];
 
 /// The examples of a verb, or of the program itself.

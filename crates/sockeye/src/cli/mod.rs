@@ -11,6 +11,7 @@ use crate::catalogue::{self, Lang};
 use crate::context::Context;
 use crate::exit::{self, Exit};
 use crate::verb::Verb;
+use crate::verb::watch::worker;
 
 /// Sockets you can see: serve, dial and measure over every kind of socket
 #[derive(Parser, Debug)]
@@ -68,6 +69,10 @@ pub(crate) fn command(lang: Lang) -> clap::Command {
 
 /// Runs the command line `args` from the first word to the exit code.
 pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
+    // Before anything starts a thread: it moves into namespaces, which only a single one can.
+    if worker::is_asked(&args) {
+        return worker::main();
+    }
     let lang = Lang::choose(&args, |name| std::env::var(name).ok());
     let tree = command(lang);
     let verb = answer::verb_among(&args, &tree);

@@ -11,7 +11,7 @@ pub(crate) enum Colour {
 }
 
 /// Whether colours may be written there: only to a terminal, and not with NO_COLOR (no-color.org).
-pub(super) fn colours(stream: &impl IsTerminal) -> bool {
+pub(crate) fn colours(stream: &impl IsTerminal) -> bool {
     let asked_not_to = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
     stream.is_terminal() && !asked_not_to && !dumb

@@ -12,6 +12,7 @@ mod options;
 mod put;
 pub(crate) mod serve;
 pub(crate) mod transfer;
+pub(crate) mod watch;
 
 use clap::Subcommand;
 
@@ -27,6 +28,7 @@ pub(crate) enum Verb {
     Put(Box<put::Put>),
     Get(Box<get::Get>),
     Key(key::Key),
+    Watch(Box<watch::Watch>),
     Bench(Box<bench::Bench>),
     Completions(completions::Completions),
     Man(man::Man),
@@ -46,6 +48,7 @@ impl Verb {
             Self::Put(verb) => verb.run(context).await,
             Self::Get(verb) => verb.run(context).await,
             Self::Key(verb) => verb.run(context),
+            Self::Watch(verb) => verb.run(context).await,
             Self::Bench(verb) => verb.run(context).await,
             Self::Completions(verb) => verb.run(context),
             Self::Man(verb) => verb.run(context),

@@ -6,7 +6,6 @@ mod flags;
 mod names;
 mod pieces;
 pub mod row;
-pub mod stream;
 
 use std::net::IpAddr;
 use std::ops::Range;

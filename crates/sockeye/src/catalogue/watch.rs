@@ -1,0 +1,7 @@
+//! What `watch` says.
+
+use super::texts;
+
+texts! {
+    PROGRAM_ENDED: "{program}: {how}", "{program}：{how}";
+}

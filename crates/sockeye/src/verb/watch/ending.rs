@@ -1,0 +1,233 @@
+//! What is told at the end: the picture, the files, and how the programs ended.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sockeye_net::Errno;
+use sockeye_service::exec::client::End as Ended;
+use sockeye_trace::pcapng::PcapngWriter;
+use sockeye_trace::render::text::TextOptions;
+use sockeye_trace::render::{html, json, text};
+use sockeye_trace::{Finding, Kind, Process, Session, Timeline, finding};
+
+use super::Watch;
+use super::plan::Planned;
+use super::worker::SERVER;
+use crate::catalogue::watch as say;
+use crate::context::Context;
+use crate::exit::{Exit, Interrupted, TimedOut, unwritten, usage};
+
+/// How watching ended.
+#[derive(Debug)]
+pub(super) struct End {
+    /// Whether all that was seen came here.
+    pub(super) told: anyhow::Result<()>,
+    /// It lasted longer than allowed.
+    pub(super) timed_out: Option<Duration>,
+    /// A second signal, which nothing was waited for any more.
+    pub(super) cut_short: Option<i32>,
+}
+
+impl Default for End {
+    fn default() -> Self {
+        Self {
+            told: Ok(()),
+            timed_out: None,
+            cut_short: None,
+        }
+    }
+}
+
+/// The files that are written beside the report.
+#[derive(Debug)]
+pub(super) struct Files {
+    pub(super) session: Option<File>,
+    html: Option<File>,
+    pcapng: Option<File>,
+}
+
+impl Files {
+    /// Makes them before anything is started: a name that cannot be written is told at once.
+    pub(super) fn create(watch: &Watch) -> anyhow::Result<Self> {
+        let create = |path: &Option<PathBuf>| path.as_deref().map(create_file).transpose();
+        Ok(Self {
+            session: create(&watch.trace)?,
+            html: create(&watch.html)?,
+            pcapng: create(&watch.pcapng)?,
+        })
+    }
+
+    /// Writes what was asked for.
+    fn write(
+        self,
+        context: &Context,
+        timeline: &Timeline<'_>,
+        findings: &[Finding],
+    ) -> anyhow::Result<()> {
+        if let Some(file) = self.html {
+            let mut out = BufWriter::new(file);
+            let written = html::write(timeline, findings, context.lang().into(), &mut out);
+            written
+                .and_then(|()| out.flush())
+                .map_err(|why| unwritten("the page", Errno::of(&why)))?;
+        }
+        if let Some(file) = self.pcapng {
+            write_packets(timeline.session, BufWriter::new(file))
+                .map_err(|why| unwritten("the packets", Errno::of(&why)))?;
+        }
+        Ok(())
+    }
+}
+
+fn create_file(path: &Path) -> anyhow::Result<File> {
+    File::create(path).map_err(|why| usage!("cannot write {}: {}", path.display(), Errno::of(&why)))
+}
+
+impl Watch {
+    /// Draws the session and decides how the run ends.
+    pub(super) fn tell(
+        &self,
+        context: &Context,
+        session: &Session,
+        files: Files,
+        end: End,
+    ) -> anyhow::Result<Exit> {
+        if !session.is_empty() {
+            let timeline = Timeline::build(session);
+            let findings = finding::find(&timeline);
+            files.write(context, &timeline, &findings)?;
+            self.report(context, &timeline, &findings)?;
+        }
+        if let Some(signal) = end.cut_short {
+            return Err(Interrupted(signal).into());
+        }
+        end.told?;
+        if let Some(after) = end.timed_out {
+            return Err(self.timed_out(session, after));
+        }
+        Ok(self.exit(context, session))
+    }
+
+    fn report(
+        &self,
+        context: &Context,
+        timeline: &Timeline<'_>,
+        findings: &[Finding],
+    ) -> anyhow::Result<()> {
+        let mut out = BufWriter::new(io::stdout().lock());
+        let written = if self.json {
+            json::write(timeline, findings, &mut out)
+        } else {
+            text::write(timeline, findings, &self.text_options(context), &mut out)
+        };
+        written
+            .and_then(|()| out.flush())
+            .map_err(|why| unwritten("to standard output", Errno::of(&why)))
+    }
+
+    /// How it is drawn for people.
+    pub(super) fn text_options(&self, context: &Context) -> TextOptions {
+        let stdout = io::stdout();
+        let columns = rustix::termios::tcgetwinsize(&stdout).map(|size| usize::from(size.ws_col));
+        TextOptions {
+            width: columns.unwrap_or(0).max(TextOptions::default().width),
+            lang: context.lang().into(),
+            colour: crate::ui::colours(&stdout),
+            flow: self.flow,
+            ..TextOptions::default()
+        }
+    }
+
+    /// Why it was not over in time: the usual reason is a server that does not listen.
+    fn timed_out(&self, session: &Session, after: Duration) -> anyhow::Error {
+        let is_client = |process: &Process| process.role == "client";
+        if self.client.is_some() && !processes(session).any(|process| is_client(&process)) {
+            return TimedOut::listener(after).into();
+        }
+        TimedOut::watch(after).into()
+    }
+
+    /// The watch itself went well; what came of the programs is told, and passed on where that is asked
+    /// for.
+    fn exit(&self, context: &Context, session: &Session) -> Exit {
+        let mut status = Exit::Done;
+        let mut seen: Vec<String> = vec![];
+        for process in processes(session) {
+            // The first of a role is the program itself; what it started has the same.
+            if process.ended.is_empty() || seen.contains(&process.role) {
+                continue;
+            }
+            seen.push(process.role.clone());
+            let code = code(&process.ended);
+            if code == Some(0) {
+                continue;
+            }
+            if process.role != SERVER {
+                status = Exit::Passed(code.unwrap_or(1));
+            }
+            let name = called(&process.role, &process.name);
+            context.ui.say(&say::PROGRAM_ENDED.fill(
+                context.lang(),
+                &[("program", &name), ("how", &process.ended)],
+            ));
+        }
+        if self.exit_status { status } else { Exit::Done }
+    }
+}
+
+fn write_packets(session: &Session, out: BufWriter<File>) -> io::Result<()> {
+    let mut writer = PcapngWriter::new(out, &session.head().command.join(" "))?;
+    for (_, fact) in session.facts() {
+        writer.fact(&fact)?;
+    }
+    writer.finish()?;
+    writer.flush()
+}
+
+/// What is known of the processes, as it was told.
+fn processes(session: &Session) -> impl Iterator<Item = Process> {
+    let told = session
+        .facts()
+        .filter(|(_, fact)| fact.kind() == Kind::Process);
+    told.filter_map(|(_, fact)| fact.describes())
+}
+
+/// What a shell reports for an end as [`Process::ended`] has it: `exit 3`, `signal KILL`.
+fn code(ended: &str) -> Option<u8> {
+    match ended.split_once(' ')? {
+        ("exit", code) => code.parse().ok(),
+        ("signal", name) => Ended::Signal(name.to_owned()).code(),
+        _ => None,
+    }
+}
+
+/// What a program is called where it speaks or ends.
+pub(super) fn name(planned: &Planned) -> String {
+    let program = planned
+        .words
+        .first()
+        .map(Path::new)
+        .and_then(Path::file_name);
+    let program = program.unwrap_or_default().to_string_lossy();
+    called(&planned.role, &program)
+}
+
+fn called(role: &str, name: &str) -> String {
+    if role.is_empty() { name } else { role }.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_are_what_a_shell_says() {
+        assert_eq!(code("exit 3"), Some(3));
+        assert_eq!(code("signal KILL"), Some(137));
+        assert_eq!(code("signal NONSENSE"), None);
+        assert_eq!(code("exit 256"), None);
+        assert_eq!(code(""), None);
+    }
+}

@@ -1,0 +1,76 @@
+//! The process that traces: in a room of its own where that is asked for, with no more than one
+//! thread until it is there, and no word to anybody but in facts.
+//!
+//! It is this program, started again. ptrace(2) and namespaces concern whoever uses them as a whole:
+//! children that are waited for, `/proc`, the network; nothing that draws should live with that.
+
+mod conduct;
+mod facts;
+mod ours;
+mod wire;
+
+use std::io;
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use rustix::process::{Signal, set_parent_process_death_signal};
+use sockeye_observe::namespace::{Isolation, block_endings, enter};
+use sockeye_observe::watch::Waker;
+
+use super::plan::{Order, receive};
+use crate::exit::{self, usage};
+pub(super) use conduct::SERVER;
+
+/// The word that starts it, instead of a verb.
+pub(crate) const WORD: &str = "__watch";
+
+/// What the first word of a command line asks for, if it is this.
+pub(crate) fn is_asked(args: &[std::ffi::OsString]) -> bool {
+    args.get(1).is_some_and(|word| word == WORD) && args.len() == 2
+}
+
+/// Its whole life. What went wrong is one line on standard error.
+pub(crate) fn main() -> ExitCode {
+    match work() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            exit::of(&error).code().into()
+        }
+    }
+}
+
+fn work() -> anyhow::Result<()> {
+    let orders = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let (plan, streams) = receive(&orders)
+        .map_err(|error| usage!("'{WORD}' is for `sockeye watch` itself: {error}"))?;
+    // Whoever draws may be killed, and nothing of ours may stay behind then.
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    if plan.isolate {
+        let barred = |why| usage!("--isolate: {why}");
+        let room = Isolation::default().fitting().map_err(barred)?;
+        enter(&room).map_err(barred)?;
+    }
+    // Ctrl-C goes to everybody at the terminal: the watched programs hear it, and we tell what comes of it.
+    block_endings()?;
+    conduct::run(&plan, streams, orders)
+}
+
+/// Listens for orders until the end of the process.
+fn listen(orders: UnixStream, waker: Waker, stop: Arc<AtomicBool>) {
+    thread::spawn(move || {
+        while let Some(Order::Stop) = Order::next(&orders) {
+            if stop.swap(true, Ordering::SeqCst) {
+                // Asked twice: not even what was seen is worth the wait.
+                break;
+            }
+            waker.wake();
+        }
+        // Nobody is left to tell anything. What we started ends with us (PTRACE_O_EXITKILL).
+        std::process::exit(1);
+    });
+}
