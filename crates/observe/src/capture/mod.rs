@@ -96,6 +96,10 @@ pub struct Capture {
     ring: Ring,
     links: Links,
     statistics: Statistics,
+    /// The statistics of the moment after which nothing more was let in.
+    ended: Option<Statistics>,
+    /// Packets that were taken out of the ring.
+    delivered: u64,
     delay: Duration,
     /// A packet with the tag that the hardware took off put back.
     tagged: Vec<u8>,
@@ -139,6 +143,8 @@ impl Capture {
             ring,
             links,
             statistics: Statistics::default(),
+            ended: None,
+            delivered: 0,
             delay,
             tagged: vec![],
             broken: false,
@@ -195,7 +201,9 @@ impl Capture {
                 break;
             };
             let (links, tagged) = (&mut self.links, &mut self.tagged);
+            let delivered = &mut self.delivered;
             let end = walk(block.bytes(), |record| {
+                *delivered += 1;
                 packets += usize::from(tell(links, tagged, record, &mut each));
             });
             drop(block);
@@ -208,27 +216,31 @@ impl Capture {
     }
 
     /// Lets nothing more in and gives what is left to `each`, also of the block that is not full.
+    ///
+    /// - **Limits:** takes at most twice the delay: a block that is not full is retired after it.
     pub fn finish(&mut self, mut each: impl FnMut(&Fact<'_>)) -> io::Result<usize> {
         self.ring.attach(&filter::NOTHING)?;
-        let mut packets = self.drain(&mut each)?;
-        // The kernel retires a block with packets in it after the delay, and wakes us. An empty one
-        // is never handed over, so nothing tells that there is no more but time.
+        self.ended = Some(self.count());
         let until = Instant::now() + 2 * self.delay + RETIRE_SLACK;
+        let mut packets = 0;
         loop {
+            packets += self.drain(&mut each)?;
             let left = until.saturating_duration_since(Instant::now());
-            match self.wait(left) {
-                Ok(true) => packets += self.drain(&mut each)?,
-                Ok(false) if left.is_zero() => return Ok(packets),
-                Ok(false) => (),
-                // An interface that is down retires its last block all the same.
-                Err(_) if !left.is_zero() => std::thread::sleep(left.min(MIN_DELAY)),
-                Err(_) => return Ok(packets),
+            let total = self.statistics.packets - self.statistics.dropped;
+            if self.delivered >= total || left.is_zero() {
+                return Ok(packets);
             }
+            // An interface that went down says so once, and its last block is retired all the same.
+            let _ = self.wait(left);
         }
     }
 
-    /// What was seen so far.
+    /// What was seen so far; once it is finished, until then.
     pub fn statistics(&mut self) -> Statistics {
+        self.ended.unwrap_or_else(|| self.count())
+    }
+
+    fn count(&mut self) -> Statistics {
         // Asking starts the kernel's counters anew. A socket of ours always answers.
         if let Ok((packets, dropped)) = self.ring.statistics() {
             self.statistics.packets += u64::from(packets);

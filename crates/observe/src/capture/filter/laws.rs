@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use proptest::prelude::*;
+use sockeye_trace::packet::{dissect, link_type};
 
 use super::machine::{Packet, run};
 use super::*;
@@ -72,6 +73,13 @@ impl Described {
             bytes.extend(self.ports.0.to_be_bytes());
             bytes.extend(self.ports.1.to_be_bytes());
             bytes.extend([0; 16]);
+        }
+        // The lengths that the headers tell.
+        let (len, payload) = (bytes.len() as u16, bytes.len().saturating_sub(40) as u16);
+        match protocol {
+            0x0800 => bytes[2..4].copy_from_slice(&len.to_be_bytes()),
+            0x86dd => bytes[4..6].copy_from_slice(&payload.to_be_bytes()),
+            _ => (),
         }
         Packet {
             protocol,
@@ -221,7 +229,11 @@ proptest! {
     #[test]
     fn a_program_lets_in_what_its_filter_says(filter in filter(), packet in packet()) {
         let program = filter.compile(128, false).unwrap();
-        let let_in = run(&program, &packet.to_packet());
+        let kernel = packet.to_packet();
+        let let_in = run(&program, &kernel);
+        let frame = [&[2; 12][..], &kernel.protocol.to_be_bytes(), &kernel.bytes].concat();
+        let dissected = dissect(link_type::ETHERNET, &frame, frame.len() as u32);
+        prop_assert_eq!(filter.accepts(&dissected), packet.passes(&filter), "{:?}", dissected);
         prop_assert_eq!(let_in, if packet.passes(&filter) { 128 } else { 0 });
     }
 

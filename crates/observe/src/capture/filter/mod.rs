@@ -1,5 +1,6 @@
 //! Which packets are wanted, and the program of classic BPF by which the kernel lets them in.
 
+mod accept;
 mod compile;
 #[cfg(test)]
 mod laws;
