@@ -6,6 +6,7 @@ mod flags;
 mod names;
 mod pieces;
 pub mod row;
+pub mod stream;
 
 use std::net::IpAddr;
 use std::ops::Range;
