@@ -15,7 +15,7 @@ use crate::timeline::{Flow, SegmentNote};
 use crate::{Finding, Kind, Lang, Time, Timeline, Weight, WireSource};
 
 /// A pause that is longer than this gets a line of its own.
-const PAUSE_NS: u64 = 100_000_000;
+pub(super) const PAUSE_NS: u64 = 100_000_000;
 
 /// What all flows of one picture share.
 pub(super) struct Picture<'a, 's> {
@@ -48,7 +48,9 @@ impl<'s> Picture<'_, 's> {
         findings: &[&Finding],
         out: &mut dyn Write,
     ) -> io::Result<()> {
-        self.title(flow, out)?;
+        for line in self.title(flow) {
+            self.write(line, out)?;
+        }
         if !self.options.findings_only {
             self.lanes(flow, out)?;
         }
@@ -58,7 +60,8 @@ impl<'s> Picture<'_, 's> {
         out.write_all(b"\n")
     }
 
-    fn title(&self, flow: &Flow, out: &mut dyn Write) -> io::Result<()> {
+    /// Its number and its ends, then what each way carried.
+    pub(super) fn title(&self, flow: &Flow) -> [Line; 3] {
         let [client, server] = &flow.ends;
         let mut line = Line::default();
         let name = format!("#{} {}", flow.number, flow.transport.name());
@@ -74,11 +77,8 @@ impl<'s> Picture<'_, 's> {
             known(&places[1])
         )));
         line.cut(self.options.width);
-        self.write(line, out)?;
-        for (way, arrow) in flow.ways.iter().zip(["→", "←"]) {
-            self.write(self.totals(way, arrow), out)?;
-        }
-        Ok(())
+        let [there, back] = [0, 1].map(|way| self.totals(&flow.ways[way], ["→", "←"][way]));
+        [line, there, back]
     }
 
     fn totals(&self, way: &crate::timeline::Way, arrow: &str) -> Line {
@@ -122,12 +122,10 @@ impl<'s> Picture<'_, 's> {
         let mut rows = of_flow(flow, self.timeline.session, self.window.as_ref());
         let hidden = rows.len().saturating_sub(self.options.limit);
         rows.truncate(self.options.limit);
-        let has = [Column::Left, Column::Wire, Column::Right]
-            .map(|column| rows.iter().any(|row| row.column == column));
-        let watched = [0, 1].map(|end: usize| !flow.ends[end].sides.is_empty());
-        let has = [has[0] || watched[0], has[1], has[2] || watched[1]];
-        let layout = Layout::new(self.options.width, self.time, has);
-        self.heads(flow, &layout, out)?;
+        let layout = self.layout(flow, &rows);
+        for line in self.heads(flow, &layout) {
+            self.write(line, out)?;
+        }
         let mut wire = Wire::new(self.timeline, flow);
         let mut bars = [Column::Left, Column::Right].map(|column| Bars::new(&rows, column));
         for index in 0..rows.len() {
@@ -162,8 +160,17 @@ impl<'s> Picture<'_, 's> {
         Ok(())
     }
 
+    /// How the width is divided for these rows.
+    pub(super) fn layout(&self, flow: &Flow, rows: &[Row]) -> Layout {
+        let has = [Column::Left, Column::Wire, Column::Right]
+            .map(|column| rows.iter().any(|row| row.column == column));
+        let watched = [0, 1].map(|end: usize| !flow.ends[end].sides.is_empty());
+        let has = [has[0] || watched[0], has[1], has[2] || watched[1]];
+        Layout::new(self.options.width, self.time, has)
+    }
+
     /// Whose lane is whose, and a rule.
-    fn heads(&self, flow: &Flow, layout: &Layout, out: &mut dyn Write) -> io::Result<()> {
+    pub(super) fn heads(&self, flow: &Flow, layout: &Layout) -> [Line; 2] {
         let roles = [self.pick("client", "客户端"), self.pick("server", "服务器")];
         let [left, right] = [0, 1].map(|end: usize| {
             let who = self.who(flow, end);
@@ -198,9 +205,8 @@ impl<'s> Picture<'_, 's> {
         }
         line.push(Span::plain(" ".repeat(APART)));
         line.0.append(&mut cell(vec![], right, layout.right));
-        self.write(line, out)?;
         let rule = "─".repeat(layout.width());
-        self.write(Line(vec![Span::dim(rule)]), out)
+        [line, Line(vec![Span::dim(rule)])]
     }
 
     /// The programs at one end, or its address where nobody watched it.
@@ -237,7 +243,7 @@ impl<'s> Picture<'_, 's> {
         }
     }
 
-    fn row(
+    pub(super) fn row(
         &self,
         flow: &Flow,
         layout: &Layout,
@@ -338,19 +344,7 @@ impl<'s> Picture<'_, 's> {
 
     /// A finding: a sign for its weight, then its sentence.
     pub(super) fn finding(&self, finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
-        let (sign, style) = match finding.weight {
-            Weight::Note => ("·", Style::Dim),
-            Weight::Notice => ("!", Style::Mark),
-            Weight::Trouble => ("✗", Style::Bad),
-        };
-        let [en, zh] = &finding.sentence;
-        let text = escape(self.options.lang.pick(&**en, &**zh));
-        let head = format!("  {sign} ");
-        let lines = wrap(&text, self.options.width.saturating_sub(4));
-        for (number, text) in lines.into_iter().enumerate() {
-            let mut line = Line::default();
-            let head = if number == 0 { &*head } else { "    " };
-            line.push(Span::new(head, style)).push(Span::plain(text));
+        for line in finding_lines(finding, self.options) {
             self.write(line, out)?;
         }
         Ok(())
@@ -361,8 +355,29 @@ impl<'s> Picture<'_, 's> {
     }
 }
 
+/// A finding as lines of the width that is asked for: a sign for its weight, then its sentence.
+pub fn finding_lines(finding: &Finding, options: &TextOptions) -> Vec<Line> {
+    let (sign, style) = match finding.weight {
+        Weight::Note => ("·", Style::Dim),
+        Weight::Notice => ("!", Style::Mark),
+        Weight::Trouble => ("✗", Style::Bad),
+    };
+    let [en, zh] = &finding.sentence;
+    let text = escape(options.lang.pick(&**en, &**zh));
+    let lines = wrap(&text, options.width.saturating_sub(4)).into_iter();
+    let line = |(number, text): (usize, String)| {
+        let head = if number == 0 {
+            format!("  {sign} ")
+        } else {
+            "    ".to_owned()
+        };
+        Line(vec![Span::new(head, style), Span::plain(text)])
+    };
+    lines.enumerate().map(line).collect()
+}
+
 /// A line that says how long nothing happened before row `index`.
-fn pause_line(layout: &Layout, bars: &[Bars; 2], index: usize, nanos: u64) -> Line {
+pub(super) fn pause_line(layout: &Layout, bars: &[Bars; 2], index: usize, nanos: u64) -> Line {
     let text = duration(nanos);
     let mut line = Line::default();
     line.push(Span::dim(format!("{:>1$}", "⋮", layout.time)));

@@ -8,6 +8,7 @@ mod paint;
 mod payload;
 mod quantity;
 mod rows;
+mod scroll;
 mod story;
 mod wire;
 
@@ -17,7 +18,10 @@ use std::time::Duration;
 
 use crate::{Finding, Lang, Timeline};
 use lanes::Picture;
+pub use lanes::finding_lines;
+pub use paint::{Line, Span, Style};
 use quantity::millis;
+pub use scroll::Lanes;
 
 /// How a timeline is drawn as text.
 #[derive(Clone, Debug)]

@@ -7,10 +7,13 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// How a piece of text looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Style {
+pub enum Style {
+    /// As all text does.
     #[default]
     Plain,
+    /// Of little weight.
     Dim,
+    /// A name, a title.
     Bold,
     /// Something failed.
     Bad,
@@ -24,26 +27,36 @@ pub(super) enum Style {
 const MESSAGES: [u8; 6] = [36, 32, 35, 34, 96, 92];
 
 impl Style {
+    /// Its colour as a number of ECMA-48 (§8.3.117), where it has one.
+    pub fn colour(self) -> Option<u8> {
+        match self {
+            Self::Plain | Self::Dim | Self::Bold => None,
+            Self::Bad => Some(31),
+            Self::Mark => Some(33),
+            Self::Message(number) => Some(MESSAGES[number as usize % MESSAGES.len()]),
+        }
+    }
+
     fn code(self) -> Cow<'static, str> {
         match self {
-            Self::Plain => "".into(),
             Self::Dim => "2".into(),
             Self::Bold => "1".into(),
-            Self::Bad => "31".into(),
-            Self::Mark => "33".into(),
-            Self::Message(number) => {
-                let colour = MESSAGES[number as usize % MESSAGES.len()];
-                colour.to_string().into()
-            }
+            _ => self
+                .colour()
+                .map(|colour| colour.to_string())
+                .unwrap_or_default()
+                .into(),
         }
     }
 }
 
 /// A piece of a line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Span {
-    pub(super) text: String,
-    pub(super) style: Style,
+pub struct Span {
+    /// The text: nothing in it steers a terminal.
+    pub text: String,
+    /// How it looks.
+    pub style: Style,
 }
 
 impl Span {
@@ -69,7 +82,7 @@ impl Span {
 
 /// A line, or a part of one, left to right.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Line(pub(super) Vec<Span>);
+pub struct Line(pub Vec<Span>);
 
 impl Line {
     pub(super) fn push(&mut self, span: Span) -> &mut Self {

@@ -28,7 +28,7 @@ fn without_colours(line: &str) -> String {
 }
 
 /// What people come for: messages that stick together.
-fn sticky() -> Session {
+pub(super) fn sticky() -> Session {
     let mut script = Script::new();
     let tcp = script.connected_tcp();
     script.wait(200_000);
