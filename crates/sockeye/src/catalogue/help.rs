@@ -207,6 +207,7 @@ mod tests {
             ("exec", include_str!("../../../../docs/exec.md")),
             ("put", include_str!("../../../../docs/files.md")),
             ("get", include_str!("../../../../docs/files.md")),
+            ("show", include_str!("../../../../docs/show.md")),
             ("bench", include_str!("../../../../docs/bench.md")),
             ("key", include_str!("../../../../docs/trust.md")),
         ];

@@ -12,6 +12,7 @@ mod man;
 mod put;
 mod root;
 mod serve;
+mod show;
 mod watch;
 
 /// Every page.
@@ -30,6 +31,7 @@ pub(crate) const PAGES: &[Page] = &[
     key::FORGET,
     key::KNOWN,
     watch::PAGE,
+    show::PAGE,
     bench::PAGE,
     completions::PAGE,
     man::PAGE,
@@ -47,6 +49,9 @@ pub(super) const HEADINGS: &[(&str, &str)] = &[
     ("Several hosts", "多台主机"),
     ("What ends when", "何时结束"),
     ("What to see", "显示"),
+    ("What to write", "写成什么"),
+    ("Which part", "哪一部分"),
+    ("How it looks", "外观"),
     ("What to measure", "测量什么"),
     ("What to watch", "观察什么"),
 ];

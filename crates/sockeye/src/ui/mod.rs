@@ -14,7 +14,7 @@ use std::io::{self, IsTerminal, Write};
 pub(crate) use escape::{Shown, escape};
 pub(crate) use flow::Flow;
 pub(crate) use table::Table;
-pub(crate) use terminal::{Colour, colours, paint};
+pub(crate) use terminal::{Colour, colours, columns, paint};
 
 use sockeye_net::{Errno, NetError};
 

@@ -2,6 +2,8 @@
 
 use std::io::IsTerminal;
 
+use rustix::termios::tcgetwinsize;
+
 /// The few colours that read on dark and on light terminals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Colour {
@@ -15,6 +17,16 @@ pub(crate) fn colours(stream: &impl IsTerminal) -> bool {
     let asked_not_to = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
     stream.is_terminal() && !asked_not_to && !dumb
+}
+
+/// How wide a picture on standard output may be, where it is no terminal.
+const WIDTH: usize = 100;
+
+/// The columns of standard output.
+pub(crate) fn columns() -> usize {
+    let size = tcgetwinsize(rustix::stdio::stdout());
+    let columns = size.map_or(0, |size| usize::from(size.ws_col));
+    if columns == 0 { WIDTH } else { columns }
 }
 
 /// The text in a colour, or as it is.

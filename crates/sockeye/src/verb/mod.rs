@@ -11,6 +11,7 @@ mod man;
 mod options;
 mod put;
 pub(crate) mod serve;
+mod show;
 pub(crate) mod transfer;
 pub(crate) mod watch;
 
@@ -29,6 +30,7 @@ pub(crate) enum Verb {
     Get(Box<get::Get>),
     Key(key::Key),
     Watch(Box<watch::Watch>),
+    Show(Box<show::Show>),
     Bench(Box<bench::Bench>),
     Completions(completions::Completions),
     Man(man::Man),
@@ -49,6 +51,7 @@ impl Verb {
             Self::Get(verb) => verb.run(context).await,
             Self::Key(verb) => verb.run(context),
             Self::Watch(verb) => verb.run(context).await,
+            Self::Show(verb) => verb.run(context),
             Self::Bench(verb) => verb.run(context).await,
             Self::Completions(verb) => verb.run(context),
             Self::Man(verb) => verb.run(context),

@@ -28,7 +28,16 @@ fn error(args: &[&str], code: i32) -> String {
 fn help_is_there_in_both_languages() {
     for lang in ["en", "zh"] {
         insta::assert_snapshot!(format!("help_{lang}"), stdout(&["--lang", lang, "--help"]));
-        for verb in ["serve", "key", "exec", "put", "get", "completions", "man"] {
+        for verb in [
+            "serve",
+            "key",
+            "exec",
+            "put",
+            "get",
+            "show",
+            "completions",
+            "man",
+        ] {
             let help = stdout(&["--lang", lang, verb, "--help"]);
             insta::assert_snapshot!(format!("help_{verb}_{lang}"), help);
         }

@@ -8,5 +8,6 @@ mod harness;
 mod key;
 mod schema;
 mod serve;
+mod show;
 mod terminal;
 mod trust;

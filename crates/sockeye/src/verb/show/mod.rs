@@ -1,0 +1,164 @@
+//! `sockeye show`: draws a recorded session.
+
+mod input;
+mod output;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use sockeye_frame::{ByteSize, Framing};
+use sockeye_trace::{Session, Timeline, finding, render};
+
+use crate::context::Context;
+use crate::exit::{Exit, usage};
+use crate::ui::{colours, columns};
+use crate::values::Wait;
+use output::{Output, Target};
+
+/// Draw a recorded session: what was written, what the wire carried, what was read
+#[derive(Args, Debug)]
+pub(crate) struct Show {
+    /// A session that watch, capture or --trace wrote, or a pcap or pcapng file; `-` is standard input
+    #[arg(value_name = "FILE", required = true)]
+    file: PathBuf,
+    /// What the other machine recorded of the same conversations
+    #[arg(value_name = "FILE2")]
+    other: Option<PathBuf>,
+
+    /// Write one page that draws itself in any browser
+    #[arg(long, value_name = "OUT", help_heading = FORM)]
+    html: Option<Target>,
+    /// Write JSON Lines (docs/events.md)
+    #[arg(long, help_heading = FORM)]
+    json: bool,
+    /// Write the session, joined and in order, as a file for `show`
+    #[arg(long, value_name = "OUT", help_heading = FORM)]
+    save: Option<Target>,
+    /// Write what was found, and no lanes
+    #[arg(long, help_heading = FORM)]
+    findings: bool,
+
+    /// Only the conversation with this number
+    #[arg(long, value_name = "N", help_heading = PART)]
+    flow: Option<u32>,
+    /// Only what happened so long after the start, or later: 200ms, 1.5s
+    #[arg(long, value_name = "TIME", help_heading = PART)]
+    from: Option<Wait>,
+    /// Only what happened so long after the start, or before
+    #[arg(long, value_name = "TIME", help_heading = PART)]
+    to: Option<Wait>,
+    /// Draw at most so much of each conversation; 0 draws all
+    #[arg(long, value_name = "COUNT", default_value_t = 500, help_heading = PART)]
+    limit: usize,
+    /// Draw at most so many conversations; 0 draws all
+    #[arg(long, value_name = "COUNT", default_value_t = 30, help_heading = PART)]
+    flows: usize,
+
+    /// How the streams are cut into messages: line, u32be, … (docs/framings.md)
+    #[arg(long, value_name = "FRAMING", help_heading = LOOK)]
+    frame: Option<Framing>,
+    /// How much of each payload is shown
+    #[arg(long, value_name = "SIZE", default_value = "48", help_heading = LOOK)]
+    bytes: ByteSize,
+    /// Payloads as hexadecimal numbers
+    #[arg(long, help_heading = LOOK)]
+    hex: bool,
+    /// Columns of the picture (default: the terminal's, else 100)
+    #[arg(long, value_name = "COLUMNS", help_heading = LOOK)]
+    width: Option<usize>,
+    /// Colour the messages even where standard output is no terminal
+    #[arg(long, help_heading = LOOK)]
+    colour: bool,
+}
+
+const FORM: &str = "What to write";
+const PART: &str = "Which part";
+const LOOK: &str = "How it looks";
+
+impl Show {
+    pub(crate) fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let targets = [&self.html, &self.save];
+        let to_stdout = targets
+            .into_iter()
+            .flatten()
+            .filter(|target| target.is_stdout());
+        if to_stdout.count() + usize::from(self.json) > 1 {
+            return Err(usage!(
+                "standard output takes one of --json, --html - and --save -"
+            ));
+        }
+        let mut session = input::load(&self.file)?;
+        if self.other.is_some() {
+            return Err(usage!("two sessions cannot be joined yet"));
+        }
+        if let Some(framing) = &self.frame {
+            session.head_mut().frame = framing.to_string();
+        }
+        let timeline = Timeline::build(&session);
+        if let Some(number) = self.flow
+            && !timeline.flows.iter().any(|flow| flow.number == number)
+        {
+            let count = timeline.flows.len();
+            return Err(usage!(
+                "there is no conversation {number}; there are {count}"
+            ));
+        }
+        self.render(&session, &timeline, context)?;
+        Ok(Exit::Done)
+    }
+
+    fn render(
+        &self,
+        session: &Session,
+        timeline: &Timeline<'_>,
+        context: &Context,
+    ) -> anyhow::Result<()> {
+        let findings = finding::find(timeline);
+        let lang = context.lang().into();
+        if let Some(target) = &self.save {
+            let mut output = Output::open(target)?;
+            output.wrote(|out| session.save(out).map(drop))?;
+        }
+        if let Some(target) = &self.html {
+            let mut output = Output::open(target)?;
+            output.wrote(|out| render::html::write(timeline, &findings, lang, out))?;
+        }
+        if self.json {
+            return Output::stdout().wrote(|out| render::json::write(timeline, &findings, out));
+        }
+        if self.save.is_some() || self.html.is_some() {
+            return Ok(());
+        }
+        let options = self.options(lang)?;
+        Output::stdout().wrote(|out| render::text::write(timeline, &findings, &options, out))
+    }
+
+    fn options(&self, lang: sockeye_trace::Lang) -> anyhow::Result<render::text::TextOptions> {
+        let nanos = |wait: Wait| u64::try_from(wait.0.as_nanos()).unwrap_or(u64::MAX);
+        let window = match (self.from, self.to) {
+            (None, None) => None,
+            (from, to) => {
+                let from = nanos(from.unwrap_or(Wait(Duration::ZERO)));
+                let to = to.map_or(u64::MAX, nanos);
+                if from >= to {
+                    return Err(usage!("--from lies behind --to: nothing is between them"));
+                }
+                Some(from..to)
+            }
+        };
+        let all = |count: usize| if count == 0 { usize::MAX } else { count };
+        Ok(render::text::TextOptions {
+            width: self.width.unwrap_or_else(columns),
+            lang,
+            colour: self.colour || colours(&std::io::stdout()),
+            flow: self.flow,
+            window,
+            bytes: usize::try_from(self.bytes.0).unwrap_or(usize::MAX),
+            hex: self.hex,
+            limit: all(self.limit),
+            flows: all(self.flows),
+            findings_only: self.findings,
+        })
+    }
+}

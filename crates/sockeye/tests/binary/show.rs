@@ -1,0 +1,142 @@
+//! `sockeye show`: what was recorded, drawn again.
+
+use std::path::Path;
+
+use sockeye_testkit::Process;
+use sockeye_trace::sample::{CLIENT, SERVER, Script};
+
+use crate::harness::sockeye;
+use crate::schema::names_in;
+
+/// Two messages in one segment, one read.
+fn sample() -> Vec<u8> {
+    let mut script = Script::new();
+    let tcp = script.connected_tcp();
+    script.write(tcp, CLIENT, b"one\n");
+    script.write(tcp, CLIENT, b"two\n");
+    script.segment(tcp, CLIENT, 0..8);
+    script.read(tcp, SERVER, 1024, 8);
+    script.close(tcp, CLIENT);
+    script.session().save(vec![]).unwrap()
+}
+
+fn show(folder: &Path, args: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = sockeye(&[&["show"], args].concat());
+    let exit = Process::run(command.current_dir(folder));
+    (exit.code, exit.stdout_text(), exit.stderr_text())
+}
+
+#[test]
+fn a_session_is_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("s"), sample()).unwrap();
+    let (code, text, errors) = show(folder.path(), &["s"]);
+    assert_eq!((code, &*errors), (Some(0), ""));
+    for expected in [
+        "sendto 4 [0..4) m1",
+        "PSH 8 [0..8)",
+        "\"one\\n\" \"two\\n\"",
+    ] {
+        assert!(text.contains(expected), "{expected} in {text}");
+    }
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 100),
+        "{text}"
+    );
+    let (_, chinese, _) = show(folder.path(), &["s", "--lang", "zh", "--flow", "1"]);
+    assert!(chinese.contains("客户端"), "{chinese}");
+}
+
+/// Saved, shown, saved again: the same bytes; and every form is the same, run by run.
+#[test]
+fn a_saved_session_renders_again_byte_for_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("s"), sample()).unwrap();
+    let again = folder.path().join("again");
+    for _ in 0..2 {
+        assert_eq!(show(folder.path(), &["s", "--save", "again"]).0, Some(0));
+        assert_eq!(std::fs::read(&again).unwrap(), sample());
+    }
+    for form in [&[][..], &["--json"], &["--html", "-"], &["--findings"]] {
+        let first = show(folder.path(), &[&["s"], form].concat());
+        let second = show(folder.path(), &[&["again"], form].concat());
+        assert_eq!(first.0, Some(0), "{form:?}: {}", first.2);
+        assert!(!first.1.is_empty(), "{form:?}");
+        assert_eq!(first, second, "{form:?}");
+    }
+}
+
+#[test]
+fn every_line_of_a_session_is_as_documented() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("s"), sample()).unwrap();
+    let (code, text, _) = show(folder.path(), &["s", "--json"]);
+    assert_eq!(code, Some(0));
+    let names = names_in(&text);
+    for expected in [
+        "recorded",
+        "program",
+        "flow",
+        "app_write",
+        "app_read",
+        "called",
+        "segment",
+        "packet",
+        "finding",
+        "observed",
+    ] {
+        assert!(
+            names.iter().any(|name| name == expected),
+            "{expected} in {names:?}"
+        );
+    }
+}
+
+#[test]
+fn standard_input_and_a_cut_session_are_read() {
+    let whole = sample();
+    let mut shown = Process::start(&mut sockeye(&["show", "-"]));
+    shown.write_stdin(&whole[..whole.len() - 7]);
+    shown.close_stdin();
+    let exit = shown.exit();
+    assert_eq!(exit.code, Some(0), "{}", exit.stderr_text());
+    let text = exit.stdout_text();
+    assert!(
+        text.contains("cut short") && text.contains("sendto"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_is_no_session_is_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+    path("text", b"hello world");
+    path("empty", b"");
+    path("newer", b"sockeye\x09....");
+    let mut damaged = sample();
+    let kinds = damaged.len() - 600;
+    damaged[kinds..].fill(0xfe);
+    path("damaged", &damaged);
+    let check = |args: &[&str], code: i32, expected: &str| {
+        let (exit, stdout, stderr) = show(folder.path(), args);
+        assert_eq!((exit, &*stdout), (Some(code), ""), "{args:?}: {stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        assert!(stderr.contains(expected), "{stderr}");
+    };
+    check(&["nothing"], 2, "ENOENT");
+    check(&["."], 2, "EISDIR");
+    check(&["text"], 2, "begins with 'hello wo'");
+    check(&["empty"], 2, "empty");
+    check(&["newer"], 2, "version 9");
+    check(&["damaged"], 3, "damaged at byte");
+    path("s", &sample());
+    check(&["s", "--flow", "9"], 2, "no conversation 9");
+    check(
+        &["s", "--from", "2s", "--to", "1s"],
+        2,
+        "--from lies behind --to",
+    );
+    check(&["s", "--json", "--html", "-"], 2, "takes one of");
+    check(&["s", "--html", "no/folder"], 2, "ENOENT");
+}
