@@ -8,6 +8,7 @@ use std::ops::Range;
 use crate::{Call, Event, Kind, Time};
 
 pub use about::{Gap, Gauge, Head, Interface, Process, Side, TcpState, WireSource};
+pub(crate) use file::read_full;
 pub use file::{FileError, Reader, Writer};
 
 /// Which fact of a session: its place in the order of time.
