@@ -30,14 +30,23 @@
 //!
 //! /proc must be that of the tracer's own pid namespace.
 
+mod attach;
+mod decode;
+mod entry;
 mod error;
+mod exit;
+mod fds;
 mod filter;
 mod launch;
+mod life;
+mod lives;
+mod memory;
 mod plan;
-#[allow(dead_code)]
 mod ptrace;
 mod run;
+mod socket;
 mod task;
+mod view;
 mod wake;
 
 use std::collections::{HashMap, HashSet};
@@ -101,18 +110,20 @@ pub struct Outcome {
 /// Dropping it lets go of programs that were attached to and kills those that it started.
 #[derive(Debug)]
 pub struct Tracer {
-    #[allow(dead_code)]
-    options: Options,
     filter: filter::Filter,
+    view: view::View,
     waker: Waker,
     /// Every task (thread) that is traced, by its id.
     tasks: HashMap<i32, task::Task>,
     /// Every process with a traced task, by its id.
-    processes: HashMap<i32, task::Process>,
+    processes: HashMap<i32, Rc<task::Process>>,
     /// Tasks that stopped before their parent's stop told of them.
     early: HashSet<i32>,
-    notices: std::collections::VecDeque<Notice>,
+    /// What we did not start is let go of at its next stop.
+    leaving: bool,
     outcome: Outcome,
+    /// Processor time of this thread before it traced anything.
+    spent_before: u64,
     /// ptrace answers only the thread that attached.
     _thread: PhantomData<Rc<()>>,
 }

@@ -144,3 +144,11 @@ pub(super) fn at_call(task: i32) -> Result<AtCall, Errno> {
         _ => AtCall::Elsewhere,
     })
 }
+
+/// Whether two processes share one table of descriptors (kcmp(2)); a kernel that cannot say says no.
+pub(super) fn share_files(one: i32, other: i32) -> bool {
+    /// `KCMP_FILES` of <linux/kcmp.h>.
+    const KCMP_FILES: libc::c_long = 2;
+    // SAFETY: kcmp takes numbers.
+    unsafe { libc::syscall(libc::SYS_kcmp, one, other, KCMP_FILES, 0, 0) == 0 }
+}

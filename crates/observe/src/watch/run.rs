@@ -1,17 +1,20 @@
 //! The loop: a task stops, we look, it goes on.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::time::Duration;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, waitpid};
+use rustix::process::{WaitOptions, WaitStatus, waitpid};
+use rustix::time::{ClockId, clock_gettime};
+use sockeye_trace::Time;
 
-use super::filter::Filter;
+use super::filter::{ARCH, Filter};
 use super::launch::launch;
-use super::ptrace::{self, Until};
+use super::ptrace::{self, AtCall, Until};
 use super::task::{Process, Task};
+use super::view::{Stop, View, now};
 use super::wake::Waker;
-use super::{Exit, Notice, Options, Outcome, Program, Sink, Tracer, WatchError};
+use super::{Notice, Options, Outcome, Program, Sink, Tracer, WatchError};
 
 /// Every traced task, and of our children only those of this thread: other threads of this process may
 /// have children of their own.
@@ -27,13 +30,14 @@ impl Tracer {
         })?;
         Ok(Self {
             filter: Filter::new(options.uring),
-            options,
+            view: View::new(options),
             waker,
-            tasks: HashMap::default(),
-            processes: HashMap::default(),
-            early: HashSet::default(),
-            notices: VecDeque::default(),
+            tasks: HashMap::new(),
+            processes: HashMap::new(),
+            early: HashSet::new(),
+            leaving: false,
             outcome: Outcome::default(),
+            spent_before: spent(),
             _thread: std::marker::PhantomData,
         })
     }
@@ -46,62 +50,52 @@ impl Tracer {
     /// Starts a program; returns its process id.
     pub fn start(&mut self, program: &Program, sink: Sink<'_>) -> Result<u32, WatchError> {
         let pid = launch(program, &self.filter)?;
-        let process = Process::new(program.role.clone(), true);
-        self.processes.insert(pid, process);
-        self.tasks.insert(pid, Task::new(pid));
-        let _ = sink;
+        let about = sockeye_trace::Process {
+            pid: pid.cast_unsigned(),
+            parent: std::process::id(),
+            role: program.role.clone(),
+            ..sockeye_trace::Process::default()
+        };
+        let process = Process::new(pid, true, true, about);
+        self.tasks.insert(pid, Task::of(&process));
+        self.processes.insert(pid, Rc::new(process));
+        self.now_runs(pid, sink);
         self.resume(pid, 0);
-        Ok(pid as u32)
-    }
-
-    /// Attaches to a running process with all of its threads.
-    pub fn attach(&mut self, pid: u32, sink: Sink<'_>) -> Result<(), WatchError> {
-        let _ = sink;
-        Err(WatchError::NoProcess(pid))
+        Ok(pid.cast_unsigned())
     }
 
     /// Watches until something happens that the caller may want to act upon.
     pub fn run(&mut self, sink: Sink<'_>) -> Result<Notice, WatchError> {
-        let waker = self.waker.clone();
-        let _waiting = waker.waiting();
+        let _waiting = self.waker.waiting();
         loop {
-            if let Some(notice) = self.notices.pop_front() {
+            if let Some(notice) = self.step(sink)? {
                 return Ok(notice);
             }
-            if waker.take() {
-                return Ok(Notice::Woken);
-            }
-            if self.tasks.is_empty() {
-                return Ok(Notice::Done);
-            }
-            match waitpid(None, EVERY_TASK) {
-                Ok(Some((task, status))) => self.on_status(task.as_raw_pid(), status, sink),
-                Ok(None) | Err(Errno::INTR) => {}
-                Err(Errno::CHILD) => self.tasks.clear(),
-                Err(error) => return Err(WatchError::Wait(error.into())),
-            }
         }
     }
 
-    /// Ends the watch: lets go of what was attached to, asks what we started to end (`SIGTERM`), watches
-    /// on for at most `grace`, and kills what is left.
-    pub fn finish(mut self, grace: Duration, sink: Sink<'_>) -> Outcome {
-        let _ = (grace, sink);
-        self.kill_started();
-        std::mem::take(&mut self.outcome)
-    }
-
-    fn kill_started(&mut self) {
-        for (pid, process) in &self.processes {
-            if process.started
-                && let Some(pid) = Pid::from_raw(*pid)
-            {
-                let _ = kill_process(pid, Signal::KILL);
-            }
+    /// One notice, or one stop.
+    pub(super) fn step(&mut self, sink: Sink<'_>) -> Result<Option<Notice>, WatchError> {
+        if let Some(notice) = self.view.notices.pop_front() {
+            return Ok(Some(notice));
         }
+        if self.waker.take() {
+            return Ok(Some(Notice::Woken));
+        }
+        if self.tasks.is_empty() {
+            return Ok(Some(Notice::Done));
+        }
+        match waitpid(None, EVERY_TASK) {
+            Ok(Some((task, status))) => self.on_status(task.as_raw_pid(), status, sink),
+            Ok(None) | Err(Errno::INTR) => {}
+            Err(Errno::CHILD) => self.tasks.clear(),
+            Err(error) => return Err(WatchError::Wait(error.into())),
+        }
+        Ok(None)
     }
 
     fn on_status(&mut self, tid: i32, status: WaitStatus, sink: Sink<'_>) {
+        let at = now();
         if !status.stopped() {
             return self.on_gone(tid, status, sink);
         }
@@ -112,13 +106,26 @@ impl Tracer {
         }
         let status = status.as_raw();
         let (event, signal) = (status >> 16, libc::WSTOPSIG(status));
+        if self.leaving && !self.is_started(tid) {
+            return self.let_go(tid, event, signal);
+        }
         match event {
-            0 if signal == libc::SIGTRAP | 0x80 => self.resume(tid, 0),
+            0 if signal == libc::SIGTRAP | 0x80 => self.on_call(tid, at, sink),
+            libc::PTRACE_EVENT_SECCOMP => self.on_call(tid, at, sink),
             0 => self.resume(tid, signal),
             libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE => {
-                self.on_new(tid);
+                self.on_new(tid, event, sink);
                 self.resume(tid, 0);
             }
+            libc::PTRACE_EVENT_EXEC => {
+                self.on_exec(tid, sink);
+                self.resume(tid, 0);
+            }
+            libc::PTRACE_EVENT_EXIT => {
+                self.on_exiting(tid, sink);
+                self.resume(tid, 0);
+            }
+            // A group stop: it stays stopped until SIGCONT, as it would without us.
             ptrace::EVENT_STOP if signal != libc::SIGTRAP => {
                 let _ = ptrace::listen(tid);
             }
@@ -126,37 +133,64 @@ impl Tracer {
         }
     }
 
-    fn on_new(&mut self, parent: i32) {
-        let Ok(message) = ptrace::event_message(parent) else {
+    fn on_call(&mut self, tid: i32, at: Time, sink: Sink<'_>) {
+        let (Ok(call), Some(task)) = (ptrace::at_call(tid), self.tasks.get_mut(&tid)) else {
             return;
         };
-        let child = message as i32;
-        let of = self.tasks[&parent].process;
-        self.tasks.insert(child, Task::new(of));
-        if self.early.remove(&child) {
-            self.resume(child, 0);
+        let Some(process) = self.processes.get(&task.process) else {
+            return self.resume(tid, 0);
+        };
+        let mut stop = Stop {
+            view: &mut self.view,
+            process,
+            tid,
+            sink,
+        };
+        let mut until = process.until();
+        match call {
+            AtCall::Entry { arch, nr, args } if arch == ARCH => {
+                task.pending = stop.enter(nr, args);
+                if task.pending.is_some() {
+                    until = Until::Call;
+                }
+            }
+            AtCall::Entry { .. } => stop.gap("foreign-architecture", FOREIGN_CALL),
+            AtCall::Exit(result) => {
+                if let Some(pending) = task.pending.take() {
+                    stop.leave(pending, result, at);
+                }
+            }
+            AtCall::Elsewhere => {}
         }
+        let _ = ptrace::resume(tid, until, 0);
     }
 
-    fn on_gone(&mut self, tid: i32, status: WaitStatus, _sink: Sink<'_>) {
-        self.early.remove(&tid);
-        self.tasks.remove(&tid);
-        let Some(process) = self.processes.remove(&tid) else {
-            return;
-        };
-        let exit = Exit {
-            role: process.role,
-            pid: tid as u32,
-            code: status.exit_status(),
-            signal: status.terminating_signal(),
-        };
-        self.outcome.exits.push(exit.clone());
-        self.notices.push_back(Notice::Exited(exit));
+    fn is_started(&self, tid: i32) -> bool {
+        let task = self.tasks.get(&tid);
+        let process = task.and_then(|task| self.processes.get(&task.process));
+        process.is_none_or(|process| process.started)
     }
 
     /// Lets a stopped task go on. One that is gone meanwhile is no error: its end is waited for.
-    #[allow(clippy::unused_self)]
-    fn resume(&self, tid: i32, signal: i32) {
-        let _ = ptrace::resume(tid, Until::Stopped, signal);
+    pub(super) fn resume(&self, tid: i32, signal: i32) {
+        let task = self.tasks.get(&tid);
+        let process = task.and_then(|task| self.processes.get(&task.process));
+        let until = process.map_or(Until::Stopped, |process| process.until());
+        let _ = ptrace::resume(tid, until, signal);
     }
+
+    /// Processor time that a stop has cost on average.
+    pub(super) fn ns_per_stop(&self) -> u32 {
+        let spent = spent().saturating_sub(self.spent_before);
+        let each = spent.checked_div(self.outcome.stops).unwrap_or(0);
+        u32::try_from(each).unwrap_or(u32::MAX)
+    }
+}
+
+const FOREIGN_CALL: &str = "a call of another architecture's convention";
+
+/// Nanoseconds of processor time that the calling thread has used.
+fn spent() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    (time.tv_sec * 1_000_000_000 + time.tv_nsec).unsigned_abs()
 }
