@@ -4,6 +4,7 @@
 //! Nothing here uses another crate of ours, so a test never checks the code with itself.
 //! Everything that waits has a deadline and panics with what was seen until then.
 
+mod browser;
 mod captured;
 mod memory;
 mod namespace;
@@ -12,6 +13,7 @@ mod process;
 mod script;
 mod tool;
 
+pub use browser::Browser;
 pub use memory::MemoryLink;
 pub use namespace::private_network;
 pub use port::{free_tcp_port, free_udp_port};
