@@ -126,15 +126,13 @@ impl<'t, 'w> Facts<'t, 'w> {
     /// The messages of both ways, where more is known of them than that each write is one.
     fn messages(&mut self, flow: &Flow) -> io::Result<()> {
         for way in &flow.ways {
-            let messages: &[std::ops::Range<u64>] = &[];
-            let _ = way;
-            self.blocks.number(messages.len() as u64)?;
+            self.blocks.number(way.messages.len() as u64)?;
             let mut end = 0;
-            for message in messages {
+            for message in &way.messages {
                 self.blocks.signed(distance(end, message.start))?;
                 self.blocks
                     .number(exact(message.end.saturating_sub(message.start)))?;
-                end = message.end;
+                end = message.end.max(message.start);
             }
         }
         Ok(())

@@ -101,3 +101,111 @@ fn data(
     json::write(&about, out)?;
     out.write_all(b"</script>\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::{CLIENT, SERVER, Script};
+    use crate::{FactId, Session, Weight};
+
+    fn page(session: &Session, findings: &[Finding], lang: Lang) -> String {
+        let mut out = Vec::new();
+        write(&Timeline::build(session), findings, lang, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    /// What stands in the page's JSON.
+    fn about(page: &str) -> serde_json::Value {
+        let (_, json) = page.split_once("type=\"application/json\">").unwrap();
+        serde_json::from_str(json.split_once("</script>").unwrap().0).unwrap()
+    }
+
+    fn finding(text: &str) -> Finding {
+        Finding {
+            name: "coalesced",
+            weight: Weight::Note,
+            flow: Some(0),
+            way: Some(0),
+            bytes: 0..5,
+            facts: vec![FactId(0)],
+            at: Time::default(),
+            count: 1,
+            sentence: [text.into(), text.into()],
+        }
+    }
+
+    fn exchange(bytes: &[u8]) -> Session {
+        let mut script = Script::new();
+        let talk = script.connected_tcp();
+        script.write(talk, CLIENT, bytes);
+        script.segment(talk, CLIENT, 0..bytes.len() as u64);
+        script.read(talk, SERVER, 1 << 16, bytes.len());
+        script.session()
+    }
+
+    #[test]
+    fn the_same_session_gives_the_same_bytes() {
+        let session = exchange(b"hello");
+        let findings = [finding("said")];
+        let first = page(&session, &findings, Lang::Zh);
+        assert_eq!(first, page(&session, &findings, Lang::Zh));
+        assert!(first.contains("<html lang=\"zh-Hans\">"));
+    }
+
+    #[test]
+    fn bytes_that_were_shown_are_not_repeated() {
+        let bytes: Vec<u8> = (0..200).collect();
+        let length = |bytes| page(&exchange(bytes), &[], Lang::En).len();
+        // The write, the segment and the read hold the same bytes: base64 makes 4 of 3.
+        let more = length(&bytes) - length(&bytes[..20]);
+        assert!((240..260).contains(&more), "{more}");
+    }
+
+    #[test]
+    fn no_text_of_a_session_is_markup() {
+        let evil = "</script><script>alert(1)</script><!--\u{2028}";
+        let session = exchange(evil.as_bytes());
+        let (plain, hostile) = (
+            page(&session, &[finding("x")], Lang::En),
+            page(&session, &[finding(evil)], Lang::En),
+        );
+        let count = |page: &str, what: &str| page.matches(what).count();
+        for what in ["<", ">", "\u{2028}"] {
+            assert_eq!(count(&hostile, what), count(&plain, what), "{what:?}");
+        }
+        assert_eq!(about(&hostile)["findings"][0]["text"], evil);
+    }
+
+    #[test]
+    fn a_page_lists_so_many_findings_and_counts_the_rest() {
+        let findings = vec![finding("said"); 1003];
+        let about = about(&page(&exchange(b"hello"), &findings, Lang::En));
+        assert_eq!(about["findings"].as_array().unwrap().len(), 1000);
+        assert_eq!(about["more_findings"], 3);
+    }
+
+    /// More bytes than the budget: less of each is shown, down to eight.
+    #[test]
+    fn a_large_session_shows_less_of_each() {
+        let mut script = Script::new();
+        let talk = script.connected_tcp();
+        let bytes = vec![0; 256];
+        for _ in 0..140_000 {
+            script.write(talk, CLIENT, &bytes);
+        }
+        let page = page(&script.session(), &[], Lang::En);
+        assert_eq!(about(&page)["excerpt"], 128);
+    }
+
+    #[test]
+    fn the_program_ends_no_element_and_the_policy_names_it() {
+        let program = PROGRAM.concat();
+        assert!(!program.contains("</") && !program.contains("<!--") && !STYLE.contains("</"));
+        let page = page(&Session::default(), &[], Lang::En);
+        assert!(page.contains("default-src 'none'; script-src 'sha256-"));
+        assert!(
+            !page.contains("{{") && !page.contains("unsafe"),
+            "every part was filled in"
+        );
+    }
+}

@@ -80,7 +80,7 @@ class Act {
     this.picture.hits = hits.size ? hits : null;
     if (lanes.length) this.lanes(['write', 'wire', 'read', 'life'].filter((lane) => !lanes.some((it) => lane.startsWith(it))));
     if (!chosen.some((flow) => flow.open) && chosen.length) chosen[0].open = true;
-    document.getElementById('filter-count').textContent = hits.size ? `${counted(hits.size)} ${words.items}` : '';
+    document.getElementById('filter-count').textContent = hits.size ? `${counted(hits.size)} ${words.items(hits.size)}` : '';
     listFindings(chosen, this);
     listFlows(chosen, this);
     if (this.isShort) this.shorten(true);
@@ -124,23 +124,24 @@ class Act {
     if (flow && finding.way !== null && flow.stream && finding.bytes[1] > finding.bytes[0]) {
       for (const lane of [0, 1, 2]) for (const item of touching(flow, finding.way * 3 + lane, ...finding.bytes, 100)) items.add(item);
     }
-    const from = Math.min(...[...finding.items].map((item) => startOf(item)), finding.at_ns);
-    const to = Math.max(...[...finding.items].map(endOf), finding.at_ns);
+    const from = Math.min(...[...items].map((item) => events.time[item]), finding.at_ns);
+    const to = Math.max(...[...items].map(endOf), finding.at_ns);
     this.lookAtTimes(from, to);
-    this.picture.lit = items;
     this.kept = items;
+    this.keptBytes = null;
+    this.picture.light(items);
     document.getElementById('spoken').textContent = visible(finding.text);
   }
 
   hover(item, x, y) {
     const flow = flowOf(item);
-    this.picture.light(new Set([item, ...joinedTo(flow, item)]));
+    this.picture.light(new Set([item, ...joinedTo(flow, item)]), keyOf(flow, item));
     this.tip.show(flow, item, x, y);
   }
 
   leave() {
     this.tip.hide();
-    this.picture.light(this.kept || new Set());
+    this.picture.light(this.kept || new Set(), this.keptBytes);
   }
 
   // Keeps an event: its details stay open, and what is joined to it stays lit.
@@ -148,9 +149,10 @@ class Act {
     const flow = flowOf(item);
     this.chosen = item;
     this.kept = new Set([item, ...joinedTo(flow, item)]);
+    this.keptBytes = keyOf(flow, item);
     showDetails(flow, item, this);
     if (move) this.reveal(flow, item);
-    this.picture.light(this.kept);
+    this.picture.light(this.kept, this.keptBytes);
     this.redraw();
   }
 
@@ -168,6 +170,7 @@ class Act {
   letGo() {
     this.chosen = null;
     this.kept = null;
+    this.keptBytes = null;
     this.finding = -1;
     this.mark('[data-finding]', () => false);
     document.getElementById('details').hidden = true;
@@ -195,8 +198,6 @@ class Act {
     document.getElementById('spoken').textContent = [lineOf(flow, item), ...factsOf(flow, item).map((fact) => fact.join(': '))].join('. ');
   }
 }
-
-const startOf = (item) => events.time[item];
 
 function lastMoment(flow) {
   return tracksOf(flow).reduce((latest, track) => Math.max(latest, track.ends.at(-1) ?? 0), 0);

@@ -105,7 +105,8 @@ function shortTicks(axis, view, width) {
     // As exact as it must be to differ from the moments around it.
     const pause = Math.min(axis.times[index] - (axis.times[index - 1] ?? -Infinity), (axis.times[index + 1] ?? Infinity) - axis.times[index]);
     marks.push([axis.times[index], clock(axis.times[index], Math.max(pause / 2, 1))]);
-    next = place + room;
+    // A label at the left end begins at its mark; the others stand around theirs.
+    next = place + room * (place - view.from < room / 3 ? 1.4 : 1);
   }
   return marks;
 }

@@ -6,8 +6,11 @@ const SVG = 'http://www.w3.org/2000/svg';
 const NODES = 3000;
 const SINGLE = 400;
 const GUTTER = 168;
-const TOP = 34;
+const TOP = 46;
 const FOLDED = 46;
+// The baselines of the axis: its times, and the pauses between them.
+const TIMES = 16;
+const PAUSES = 31;
 const COLUMN = 3;
 
 function node(name, attributes, parent) {
@@ -19,9 +22,12 @@ function node(name, attributes, parent) {
 
 // Heights of an open band, for a stage with room for `open` of them.
 function bandShape(height, open) {
-  const rows = { head: 26, life: 20, call: 24, wire: 27, foot: 12 };
+  const each = (height - TOP) / Math.max(open, 1) - 12;
+  // What is left when every row has the least it needs goes to rows and gaps alike.
+  const grow = Math.min(Math.max((each - 300) / 300, 0), 1);
+  const rows = { head: 26, life: 20 + 6 * grow, call: 24 + 8 * grow, wire: 27 + 8 * grow, foot: 14 };
   const fixed = rows.head + 2 * (rows.life + 2 * rows.call) + 2 * rows.wire + rows.foot;
-  const gap = Math.min(Math.max((height - TOP) / Math.max(open, 1) / 2 - fixed / 2, 30), 84);
+  const gap = Math.min(Math.max((each - fixed) / 2, 30), 120);
   const y = {};
   let at = rows.head;
   const take = (name, size) => { y[name] = [at, size]; at += size; };
@@ -30,7 +36,7 @@ function bandShape(height, open) {
   take(1, rows.wire); take(4, rows.wire);
   at += gap;
   take(3, rows.call); take(2, rows.call); take(7, rows.life);
-  return { y, height: at + rows.foot, gap };
+  return { y, height: at + rows.foot };
 }
 
 class Picture {
@@ -77,14 +83,16 @@ class Picture {
     const root = node('g', {});
     const definitions = this.svg.querySelector('defs') || this.define();
     const seen = this.flows.filter((flow) => flow.top + flow.height > scroll && flow.top < scroll + height);
+    this.breaks = this.pauses();
     this.tracks = Math.max(seen.filter((flow) => flow.open).length * 8 + seen.length, 1);
+    const marks = ticks(this.axis, this.view, this.width);
+    for (const [time] of marks) this.tick(root, this.x(time), height);
     const bands = node('g', { transform: `translate(0 ${-scroll})` }, root);
     for (const flow of seen) this.band(flow, node('g', { transform: `translate(0 ${flow.top})`, 'data-flow': flow.number }, bands));
-    this.pauses(root, height);
     this.gaps(root, height);
-    this.time(root);
+    this.time(root, marks);
     this.svg.replaceChildren(definitions, root);
-    this.light(this.lit);
+    this.light(this.lit, this.litBytes);
   }
 
   define() {
@@ -122,7 +130,7 @@ class Picture {
     const title = node('g', { class: 'title', 'data-fold': flow.number }, parent);
     this.rect(title, 0, 1, end + 14, flow.open ? 24 : FOLDED - 2, { class: 'cover' });
     this.text(title, 10, 17, flow.open ? '▾' : '▸', { class: 'quiet' });
-    this.text(title, 26, 17, (flow.apart ? '' : `${flow.number}  `) + titleOf(flow), { class: 'strong' });
+    this.text(title, 26, 17, (flow.apart ? '' : `${flow.number}   `) + titleOf(flow), { class: 'strong' });
     const said = flow.apart ? '' : [0, 1].map((way) => `${way ? '←' : '→'} ${counted(Math.max(flow.written[way], flow.carried[way], flow.read[way]))} B`).join('   ');
     this.text(title, end, 17, said, { class: 'quiet', 'text-anchor': 'end' });
     if (!flow.open) return this.folded(flow, parent);
@@ -141,11 +149,12 @@ class Picture {
 
   lanes(flow, parent) {
     const tracks = tracksOf(flow);
-    const { y, height, gap } = this.shape;
+    const { y } = this.shape;
     const end = GUTTER + this.width;
     const areas = [['client', y[6][0], y[0][0] + y[0][1]], ['wire', y[1][0], y[4][0] + y[4][1]], ['server', y[3][0], y[7][0] + y[7][1]]];
     for (const [name, from, to] of areas) this.rect(parent, GUTTER, from - 2, this.width + 8, to - from + 4, { class: `lane lane-${name}`, rx: 4 });
     const plot = node('g', { 'clip-path': 'url(#plot)' }, parent);
+    for (const { left, right } of this.breaks) this.rect(plot, left, y[6][0], right - left, y[7][0] + y[7][1] - y[6][0], { class: 'pause' });
     const ribbons = node('g', { class: 'ribbons' }, plot);
     const drawn = new Map();
     const order = [6, 7, 0, 3, 1, 4, 5, 2];
@@ -154,7 +163,7 @@ class Picture {
       this.track(flow, row, tracks[row], node('g', { class: 'track' }, plot), drawn);
     }
     for (const way of [0, 1]) this.ribbons(flow, way, drawn, ribbons);
-    this.gutter(flow, parent, areas, tracks, plot, end, height, gap);
+    this.gutter(flow, parent, areas, tracks, plot, end);
   }
 
   // Who is who, at the left; and what is missing, where it would stand.
@@ -203,13 +212,14 @@ class Picture {
       this.density(parent, track, top + 2, height - 4, row % 3 === ROW.WIRE && row < 6 ? 'd1' : 'd0', { row, flow });
       return;
     }
-    let free = -Infinity;
+    let free = -Infinity, before = -Infinity;
     for (let index = low; index < high; index++) {
       const item = track.items[index];
       if (endOf(item) < from) continue;
       const next = index + 1 < track.items.length ? this.x(events.time[track.items[index + 1]]) : Infinity;
-      const mark = isCall(shapeOf(item).row) ? this.call(flow, item, parent, top, height, next) : this.packet(flow, item, parent, top, height, next, free);
+      const mark = isCall(shapeOf(item).row) ? this.call(flow, item, parent, top, height, next) : this.packet(flow, item, parent, top, height, { before, next, free });
       drawn.set(item, mark);
+      before = this.x(events.time[item]);
       free = mark.right;
     }
   }
@@ -241,7 +251,7 @@ class Picture {
       this.rect(group, from, y + 2, 1.5, h - 4, { class: 'wait-edge' });
     }
     const kind = events.result[item] < 0 ? 'failed' : slices.length ? '' : 'plain';
-    if (slices.length && !kind) for (const [a, b, colour] of slices) this.rect(group, solid + a * (to - solid), y, Math.max((b - a) * (to - solid), 1), h, { class: `fill ${colour}` });
+    if (slices.length && !kind) for (const it of slices) this.rect(group, solid + it.from * (to - solid), y, Math.max((it.to - it.from) * (to - solid), 1), h, { class: `fill ${it.colour}` });
     this.rect(group, solid, y, to - solid, h, { class: `outline ${kind}`, rx: 2.5 });
     if (kind === 'failed') this.nodes++, node('path', { d: `M${solid} ${y}L${to} ${y + h}M${to} ${y}L${solid} ${y + h}`, class: 'cross' }, group);
     const edge = this.label(flow, item, group, { from: left, solid, to: Math.min(to, right), next, y: y + h / 2 + 4, waits });
@@ -269,20 +279,22 @@ class Picture {
   }
 
   // A packet: a point in time, drawn as an arrow that points to where it goes.
-  packet(flow, item, parent, top, height, next, free) {
+  packet(flow, item, parent, top, height, { before, next, free }) {
     const shape = shapeOf(item);
     const group = this.mark(flow, item, parent);
     const slices = slicesOf(flow, item);
-    const width = slices.length ? Math.max(9, Math.min(slices.length * 6, 42)) : 7;
-    // Pieces of one packet share its time: they stand side by side.
-    const x = Math.max(this.x(events.time[item]) - width / 2, shape.piece ? free + 1 : -Infinity);
+    const at = this.x(events.time[item]);
+    // As wide as its neighbours let it be. Pieces of one packet share its time: they stand side by side.
+    const room = Math.min(at - before, next - at) || Infinity;
+    const width = Math.min(slices.length ? Math.max(9, Math.min(slices.length * 6, 42)) : 7, Math.max(room - 1, 5));
+    const x = Math.max(at - width / 2, shape.piece ? free + 1 : -Infinity);
     const down = shape.end === 0;
     const y = top + 3, h = height - 6, tip = slices.length ? 7 : 5;
     const bodyFrom = down ? y : y + tip, bodyTo = down ? y + h - tip : y + h;
     const inset = slices.length ? 0 : 4;
     if (slices.length) {
       const tips = (at) => down ? Math.abs(at - 0.5) * 2 * -tip + tip : Math.abs(at - 0.5) * 2 * tip - tip;
-      for (const [a, b, colour] of slices) {
+      for (const { from: a, to: b, colour } of slices) {
         // The tip is cut among the slices, too.
         const cuts = a < 0.5 && b > 0.5 ? [a, 0.5, b] : [a, b];
         const edge = cuts.map((at) => [x + at * width, (down ? bodyTo : bodyFrom) + tips(at)]);
@@ -321,15 +333,14 @@ class Picture {
     const ribbon = (upper, lower, from, to, item, other) => {
       if (this.nodes > NODES) return;
       const cut = (mark) => {
-        const [lo, hi] = keyOf(flow, mark.item);
-        const part = (at) => mark.from + (at - lo) / (hi - lo) * (mark.to - mark.from);
-        return [part(from), Math.max(part(to), part(from) + 1)];
+        const [left, right] = [from, to].map((at) => mark.from + spotOf(mark.slices, at) * (mark.to - mark.from));
+        return [left, Math.max(right, left + 1)];
       };
       const [a, b] = cut(upper), [c, d] = cut(lower);
       const y0 = upper.bottom, y1 = lower.top, m = (y0 + y1) / 2;
       const first = flow.stream ? Math.max(lowerBound(messagesOf(flow, way), from + 0.5) - 1, 0) : from;
       this.nodes++;
-      node('path', { d: `M${a.toFixed(1)} ${y0}C${a.toFixed(1)} ${m} ${c.toFixed(1)} ${m} ${c.toFixed(1)} ${y1}L${d.toFixed(1)} ${y1}C${d.toFixed(1)} ${m} ${b.toFixed(1)} ${m} ${b.toFixed(1)} ${y0}Z`, class: `ribbon ${colourOf(way, first)}`, 'data-from': item, 'data-to': other }, parent);
+      node('path', { d: `M${a.toFixed(1)} ${y0}C${a.toFixed(1)} ${m} ${c.toFixed(1)} ${m} ${c.toFixed(1)} ${y1}L${d.toFixed(1)} ${y1}C${d.toFixed(1)} ${m} ${b.toFixed(1)} ${m} ${b.toFixed(1)} ${y0}Z`, class: `ribbon ${colourOf(way, first)}`, 'data-from': item, 'data-to': other, 'data-lo': from, 'data-hi': to }, parent);
     };
     // Cut by message, so that each keeps its colour.
     const join = (upper, lower) => {
@@ -397,14 +408,11 @@ class Picture {
     if (oddPath) this.nodes++, node('path', { d: oddPath, class: 'density odd' }, parent);
   }
 
-  pauses(parent, height) {
-    for (const [from, to] of pauses(this.axis, this.view, this.width)) {
-      const left = Math.max(this.x(from) + 3, GUTTER), right = Math.min(this.x(to) - 3, GUTTER + this.width);
-      if (right - left < 8) continue;
-      this.rect(parent, left, TOP, right - left, height - TOP, { class: 'pause' });
-      const label = lasting(to - from);
-      if (widthOf(label) < right - left) this.text(parent, (left + right) / 2, TOP + 11, label, { class: 'quiet halo small', 'text-anchor': 'middle' });
-    }
+  // The pauses that are drawn short and can be seen.
+  pauses() {
+    return pauses(this.axis, this.view, this.width).map(([from, to]) => ({
+      label: lasting(to - from), left: Math.max(this.x(from) + 3, GUTTER), right: Math.min(this.x(to) - 3, GUTTER + this.width),
+    })).filter(({ left, right }) => right - left >= 8);
   }
 
   // What could not be seen.
@@ -418,27 +426,38 @@ class Picture {
     }
   }
 
-  time(parent) {
+  tick(parent, x, height) {
+    if (x < GUTTER - 0.5) return;
+    this.nodes++;
+    node('line', { x1: x.toFixed(1), x2: x.toFixed(1), y1: TIMES + 5, y2: height, class: 'tick' }, parent);
+  }
+
+  // The axis, over whatever was scrolled below it.
+  time(parent, marks) {
     this.rect(parent, 0, 0, GUTTER + this.width + 14, TOP, { class: 'axis-back' });
-    const marks = ticks(this.axis, this.view, this.width);
     for (const [time, label] of marks) {
       const x = this.x(time);
       if (x < GUTTER - 0.5) continue;
-      node('line', { x1: x.toFixed(1), x2: x.toFixed(1), y1: TOP - 7, y2: this.stage.clientHeight, class: 'tick' }, parent);
-      this.text(parent, x.toFixed(1), TOP - 12, label, { class: 'time', 'text-anchor': x < GUTTER + 30 ? 'start' : 'middle' });
-      this.nodes++;
+      this.tick(parent, x, TOP);
+      this.text(parent, x.toFixed(1), TIMES, label, { class: 'time', 'text-anchor': x < GUTTER + 30 ? 'start' : 'middle' });
     }
-    this.text(parent, 12, TOP - 12, marks.base ? `${clock(marks.base, 1)} +` : wallClock(0).slice(11, 19) + ' UTC', { class: 'time' });
-    node('line', { x1: GUTTER, x2: GUTTER + this.width + 8, y1: TOP - 6.5, y2: TOP - 6.5, class: 'edge' }, parent);
+    this.text(parent, 12, TIMES, marks.base ? `${clock(marks.base, 1)} +` : wallClock(0).slice(11, 19) + ' UTC', { class: 'time' });
+    for (const { label, left, right } of this.breaks) {
+      this.rect(parent, left, TIMES + 6, right - left, PAUSES - TIMES, { class: 'pause' });
+      if (widthOf(label) < right - left + 16) this.text(parent, (left + right) / 2, PAUSES, label, { class: 'quiet halo small', 'text-anchor': 'middle' });
+    }
   }
 
-  // Lets some events stand out, with the ribbons between them.
-  light(items) {
+  // Lets some events stand out, with the ribbons between them: those of some bytes, where only these
+  // are asked for.
+  light(items, bytes = null) {
     this.lit = items;
+    this.litBytes = bytes;
     this.svg.classList.toggle('some-lit', items.size > 0);
     for (const [item, group] of this.marks) group.classList.toggle('lit', items.has(item));
     for (const ribbon of this.svg.querySelectorAll('.ribbon')) {
-      ribbon.classList.toggle('lit', items.has(+ribbon.dataset.from) && items.has(+ribbon.dataset.to));
+      const { from, to, lo, hi } = ribbon.dataset;
+      ribbon.classList.toggle('lit', items.has(+from) && items.has(+to) && (!bytes || lo < bytes[1] && hi > bytes[0]));
     }
   }
 }

@@ -40,7 +40,7 @@ function listFlows(chosen, act) {
       element('span', { class: 'name', text: flow.apart ? '' : `${flow.number}` }),
       element('span', { class: 'where', text: titleOf(flow) }),
       element('span', { class: 'quiet who', text: ends.join(' → ') }),
-      element('span', { class: 'quiet', text: `${counted(flow.last - flow.first)} ${words.items}` }));
+      element('span', { class: 'quiet', text: `${counted(flow.last - flow.first)} ${words.items(flow.last - flow.first)}` }));
     button.addEventListener('click', () => act.showFlow(flow));
     list.append(element('li', {}, button));
   }

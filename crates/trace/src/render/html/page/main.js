@@ -31,7 +31,7 @@ function sayHead() {
   document.title = `sockeye · ${clip(command, 60)}`;
   document.getElementById('command').textContent = command;
   const flows = about.flows.filter((flow) => !flow.apart).length;
-  const facts = [`${counted(about.items)} ${words.items}`, `${counted(flows)} ${words.flowsOf}`, lasting(about.span_ns)];
+  const facts = [`${counted(about.items)} ${words.items(about.items)}`, `${counted(flows)} ${words.flowsOf(flows)}`, lasting(about.span_ns)];
   if (head.host) facts.push(`${words.recorded} ${visible(head.host)}`);
   facts.push(wallClock(0).slice(0, 19) + ' UTC');
   if (about.cost) facts.push(`${words.watching} ${counted(about.cost[0])} ${words.stops}, ${words.each} ${lasting(about.cost[1])}`);

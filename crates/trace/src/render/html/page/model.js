@@ -141,22 +141,32 @@ function messagesAt(flow, item) {
 const COLOURS = 8;
 const colourOf = (way, message) => `m${(message + way * 4) % COLOURS}`;
 
-// The parts of an event by message: [from, to, colour], in fractions of it.
+// The parts of an event by message: where they lie in it, as fractions, their bytes, their colour.
+// Half of the room is shared evenly, so that one byte among thousands can be seen.
 function slicesOf(flow, item, most = 16) {
   const span = messagesAt(flow, item);
   if (!span) return [];
   const way = shapeOf(item).row < 3 ? 0 : 1;
   const [first, last] = span;
-  if (first === last) return [[0, 1, colourOf(way, first)]];
-  if (last - first >= most) return [[0, 1, 'many']];
-  const starts = messagesOf(flow, way);
   const [lo, hi] = keyOf(flow, item);
+  if (first === last) return [{ from: 0, to: 1, lo, hi, colour: colourOf(way, first) }];
+  if (last - first >= most) return [{ from: 0, to: 1, lo, hi, colour: 'many' }];
+  const starts = messagesOf(flow, way);
   const slices = [];
+  let at = 0;
   for (let message = first; message <= last; message++) {
-    const from = Math.max(starts[message], lo), to = Math.min(starts[message + 1] ?? hi, hi);
-    slices.push([(from - lo) / (hi - lo), (to - lo) / (hi - lo), colourOf(way, message)]);
+    const slice = { from: at, lo: Math.max(starts[message], lo), hi: Math.min(starts[message + 1] ?? hi, hi), colour: colourOf(way, message) };
+    slice.to = at += 0.5 / (last - first + 1) + 0.5 * (slice.hi - slice.lo) / (hi - lo);
+    slices.push(slice);
   }
   return slices;
+}
+
+// Where a byte lies in an event, as a fraction.
+function spotOf(slices, offset) {
+  const slice = slices.find((it) => offset < it.hi) || slices.at(-1);
+  const part = Math.min(Math.max((offset - slice.lo) / (slice.hi - slice.lo), 0), 1);
+  return slice.from + part * (slice.to - slice.from);
 }
 
 function excerptOf(item) {
@@ -224,7 +234,7 @@ function titleOf(flow) {
 // Everything that is known of an event, as [name, value].
 function factsOf(flow, item) {
   const shape = shapeOf(item);
-  const facts = [[words.began, lasting(events.time[item]) + `  ·  ${wallClock(events.time[item])}`]];
+  const facts = [[words.began, `${clock(events.time[item], 1)}  ·  ${wallClock(events.time[item])}`]];
   if (isCall(shape.row)) callFacts(flow, item, shape, facts); else packetFacts(flow, item, shape, facts);
   const messages = messagesAt(flow, item);
   if (messages && flow.stream) facts.push([messages[0] === messages[1] ? words.message : words.messages, messages[0] === messages[1] ? `${messages[0] + 1}` : `${messages[0] + 1} – ${messages[1] + 1}`]);

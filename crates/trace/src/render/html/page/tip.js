@@ -19,7 +19,7 @@ function factList(facts) {
 
 function headOf(flow, item) {
   const shape = shapeOf(item);
-  const colour = slicesOf(flow, item)[0]?.[2] || 'none';
+  const colour = slicesOf(flow, item)[0]?.colour || 'none';
   return element('p', { class: 'head' }, element('span', { class: `chip ${colour}`, 'aria-hidden': 'true' }), element('strong', { text: lineOf(flow, item) }),
     element('span', { class: 'quiet', text: flow.apart ? '' : `  #${flow.number}` }), element('span', { class: 'bad', text: shape.note && shape.note < 4 ? `  ${notes[shape.note]}` : '' }));
 }
@@ -72,10 +72,11 @@ function showDetails(flow, item, act) {
   document.getElementById('detail-facts').replaceChildren(headOf(flow, item), factList(factsOf(flow, item)));
   const bytes = excerptOf(item);
   const shown = act.tip.shown(item, bytes);
-  document.getElementById('detail-bytes').textContent = bytes.length ? `${hexOf(bytes)}\n\n${textOf(bytes)}${shown && `\n\n${shown}`}` : '';
+  const said = bytes.length ? [element('p', { class: 'payload', text: textOf(bytes) }), element('pre', { text: hexOf(bytes), tabindex: 0 }), element('p', { class: 'quiet', text: shown })] : [];
+  document.getElementById('detail-bytes').replaceChildren(...said);
   const list = element('ul');
   for (const other of joinedTo(flow, item).slice(0, 200)) {
-    const button = element('button', { type: 'button', text: `${lasting(events.time[other])}  ${lineOf(flow, other)}`, 'data-joined': other });
+    const button = element('button', { type: 'button', text: `${clock(events.time[other], 1)}  ${lineOf(flow, other)}`, 'data-joined': other });
     button.addEventListener('click', () => act.choose(other, true));
     list.append(element('li', {}, button));
   }

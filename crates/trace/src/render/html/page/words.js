@@ -18,7 +18,7 @@ const WORDS = {
     note: 'note', message: 'message', messages: 'messages', shows: 'shown here', endOfStream: 'end of stream',
     joined: 'Joined by bytes', nothingJoined: 'Nothing else touches these bytes.',
     written: 'written', carried: 'carried', read: 'read',
-    items: 'events', flowsOf: 'flows', shown: 'shown', recorded: 'recorded', watching: 'watching cost',
+    items: (n) => n === 1 ? 'event' : 'events', flowsOf: (n) => n === 1 ? 'flow' : 'flows', shown: 'shown', recorded: 'recorded', watching: 'watching cost',
     stops: 'stops', each: 'each', cut: 'The recording ended in the middle of a fact.', lost: 'facts did not fit',
     more: 'more', many: (n) => `${n} events here; zoom in`, failed: 'failed or sent again',
     times: (n) => `${n} times`, gap: 'not seen', unscaled: 'as it stands in the header',
@@ -42,7 +42,7 @@ const WORDS = {
     note: '说明', message: '消息', messages: '消息', shows: '此处显示', endOfStream: '流结束',
     joined: '由字节相连', nothingJoined: '没有别的事件涉及这些字节。',
     written: '写入', carried: '传送', read: '读取',
-    items: '事件', flowsOf: '条流', shown: '显示', recorded: '记录于', watching: '观察开销',
+    items: () => '个事件', flowsOf: () => '条流', shown: '显示', recorded: '记录于', watching: '观察开销',
     stops: '次停顿', each: '每次', cut: '记录在一个事实的中间结束。', lost: '个事实放不下',
     more: '更多', many: (n) => `此处有 ${n} 个事件,放大可见`, failed: '失败或重传',
     times: (n) => `${n} 次`, gap: '未能看到', unscaled: '首部原值',
@@ -65,6 +65,7 @@ function speak(lang) {
   words = WORDS[lang] || WORDS.en;
   notes = NOTES[lang] || NOTES.en;
   for (const element of document.querySelectorAll('[data-say]')) element.textContent = words[element.dataset.say];
+  for (const element of document.querySelectorAll('[data-hint]')) element.placeholder = `${words[element.dataset.hint]}  /`;
   for (const element of document.querySelectorAll('[data-title]')) {
     element.title = words[element.dataset.title];
     element.setAttribute('aria-label', element.title);
@@ -81,7 +82,7 @@ function lasting(ns) {
 }
 
 function counted(number) {
-  return String(number).replace(/\B(?=(\d{3})+$)/g, ' ');
+  return String(number).replace(/\B(?=(\d{3})+$)/g, '\u202f');
 }
 
 // Text of a peer as it may be shown: what controls a terminal, turns text around or cannot be seen
