@@ -4,11 +4,34 @@
 //! reported and when not, and its two sentences. A finder sees one flow through a [`View`] and hands
 //! what it finds to [`Found`], which keeps the list short. docs/findings.md describes every one.
 
+mod accept_lag;
+mod boundary;
+#[cfg(test)]
+mod check;
+mod close_wait;
+mod coalesced;
+mod connect;
 mod found;
+mod fragments;
+mod half_close;
+mod lost_datagram;
+mod nobody;
+mod not_seen;
+mod out_of_order;
+mod reset;
+mod retransmission;
+mod short_write;
+mod split;
+mod stall;
 mod summary;
+mod time_wait;
+mod tiny_writes;
 mod topic;
+mod truncated;
 mod view;
 mod words;
+mod write_after_close;
+mod zero_window;
 
 use std::ops::Range;
 
@@ -59,15 +82,44 @@ struct Finder {
     look: fn(&View<'_>, &mut Found),
 }
 
-/// Every finder, in the order in which docs/findings.md describes them.
-const FINDERS: [Finder; 1] = [Finder {
-    topics: &[&summary::SUMMARY],
-    look: summary::find,
-}];
+impl Finder {
+    const fn new(topics: &'static [&'static Topic], look: fn(&View<'_>, &mut Found)) -> Self {
+        Self { topics, look }
+    }
+}
+
+/// Every finder of flows, in the order in which docs/findings.md describes them.
+const FINDERS: &[Finder] = &[
+    Finder::new(&[&summary::SUMMARY], summary::find),
+    Finder::new(&[&coalesced::COALESCED], coalesced::find),
+    Finder::new(&[&split::SPLIT, &split::SHORT_READ], split::find),
+    Finder::new(&[&short_write::SHORT_WRITE], short_write::find),
+    Finder::new(&[&tiny_writes::TINY_WRITES], tiny_writes::find),
+    Finder::new(&[&boundary::BOUNDARY_IGNORED], boundary::find),
+    Finder::new(&[&truncated::TRUNCATED_DATAGRAM], truncated::find),
+    Finder::new(&[&fragments::IP_FRAGMENTS], fragments::find),
+    Finder::new(&[&lost_datagram::LOST_DATAGRAM], lost_datagram::find),
+    Finder::new(&[&nobody::NOBODY_LISTENS], nobody::find),
+    Finder::new(&[&retransmission::RETRANSMISSION], retransmission::find),
+    Finder::new(&[&out_of_order::OUT_OF_ORDER], out_of_order::find),
+    Finder::new(&[&zero_window::ZERO_WINDOW], zero_window::find),
+    Finder::new(&[&stall::DELAYED_ACK_STALL], stall::find),
+    Finder::new(&[&connect::REFUSED, &connect::UNANSWERED], connect::find),
+    Finder::new(&[&accept_lag::ACCEPT_LAG], accept_lag::find),
+    Finder::new(&[&half_close::HALF_CLOSE], half_close::find),
+    Finder::new(&[&close_wait::CLOSE_WAIT], close_wait::find),
+    Finder::new(
+        &[&write_after_close::WRITE_AFTER_CLOSE],
+        write_after_close::find,
+    ),
+    Finder::new(&[&reset::RESET_UNREAD, &reset::RESET], reset::find),
+    Finder::new(&[&time_wait::TIME_WAIT], time_wait::find),
+];
 
 /// Every finding there is.
 pub fn topics() -> impl Iterator<Item = &'static Topic> {
-    FINDERS.iter().flat_map(|finder| finder.topics).copied()
+    let of_flows = FINDERS.iter().flat_map(|finder| finder.topics).copied();
+    of_flows.chain([&not_seen::NOT_SEEN])
 }
 
 /// Explains a session: first what became of the bytes of each way (`summary`), then what went wrong,
@@ -78,9 +130,10 @@ pub fn topics() -> impl Iterator<Item = &'static Topic> {
 pub fn find(timeline: &Timeline<'_>) -> Vec<Finding> {
     let context = Context::new(timeline);
     let mut found = Found::default();
+    not_seen::find(&context, &mut found);
     for flow in 0..timeline.flows.len() {
         let view = View::new(&context, flow);
-        for finder in &FINDERS {
+        for finder in FINDERS {
             (finder.look)(&view, &mut found);
         }
     }

@@ -27,10 +27,6 @@ pub(crate) fn bytes(number: u64) -> String {
 }
 
 /// Sizes, one after the other: `1,448 + 552`; of many the first ones.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the finders that need it follow")
-)]
 pub(crate) fn sizes(sizes: impl IntoIterator<Item = u64>) -> String {
     const SHOWN: usize = 4;
     let mut sizes = sizes.into_iter();
@@ -40,10 +36,6 @@ pub(crate) fn sizes(sizes: impl IntoIterator<Item = u64>) -> String {
 }
 
 /// A duration with three digits: `41.2 ms`.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the finders that need it follow")
-)]
 pub(crate) fn duration(duration: Duration) -> String {
     const UNITS: [(&str, f64); 4] = [("s", 1e9), ("ms", 1e6), ("µs", 1e3), ("ns", 1.0)];
     let nanos = duration.as_nanos() as f64;
@@ -69,15 +61,26 @@ pub(crate) fn duration(duration: Duration) -> String {
 pub(crate) fn name(text: &str) -> String {
     /// A process's name in the kernel has fifteen bytes (`TASK_COMM_LEN`); a command can be longer.
     const LONGEST: usize = 40;
-    text.chars()
-        .take(LONGEST)
-        .map(|c| match c {
-            // What turns text around would turn the sentence around too.
-            c if c.is_control() => '?',
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '?',
-            c => c,
-        })
-        .collect()
+    line(&text.chars().take(LONGEST).collect::<String>())
+}
+
+/// A text from elsewhere on one line, without what would command a terminal or turn the text around.
+pub(crate) fn line(text: &str) -> String {
+    let plain = |c: char| match c {
+        c if c.is_control() => '?',
+        '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '?',
+        c => c,
+    };
+    text.chars().map(plain).collect()
+}
+
+/// The text with its first letter as at the beginning of a sentence.
+pub(crate) fn capital(text: &str) -> String {
+    let mut text = text.to_owned();
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    text
 }
 
 #[cfg(test)]

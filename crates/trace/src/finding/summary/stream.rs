@@ -26,7 +26,7 @@ pub(super) fn sentence(view: &View<'_>, way: usize, tally: &Tally) -> [String; 2
 fn sent_en(view: &View<'_>, way: usize, tally: &Tally) -> String {
     let sender = &view.who[way][0];
     let segments = of(tally.segments, "segment");
-    let source = view.wire_source();
+    let source = view.wire;
     if tally.writes == 0 {
         return match source {
             WireSource::Captured if tally.segments > 0 => {
@@ -66,7 +66,7 @@ fn taken_en(view: &View<'_>, way: usize, tally: &Tally) -> String {
 
 fn sent_zh(view: &View<'_>, way: usize, tally: &Tally) -> String {
     let sender = &view.who[way][1];
-    let source = view.wire_source();
+    let source = view.wire;
     let verb = match tally.segments.cmp(&tally.writes) {
         Ordering::Less => "合成",
         Ordering::Equal => "成为",

@@ -1,0 +1,273 @@
+//! `refused` and `unanswered`: a connection that did not come about, or late.
+//!
+//! Where nobody listens, the peer's kernel answers SYN with RST, and connect(2) fails with `ECONNREFUSED`. Where
+//! nothing answers (a firewall, a machine that is down, a full backlog: Linux drops the SYN, listen(2)),
+//! the SYN is sent again after 1, 3, 7 … seconds (RFC 6298 §2, `tcp_syn_retries`), and at last connect
+//! fails with `ETIMEDOUT`.
+
+use crate::packet::TcpFlags;
+use crate::{Call, FactId, Time, Transport, Weight, errno_name};
+
+use super::Topic;
+use super::found::{Found, Told};
+use super::view::{Step, View, What};
+use super::words::{capital, count, duration};
+
+pub(super) const REFUSED: Topic = Topic {
+    name: "refused",
+    title: ["nobody listens there", "连接被拒绝：没有程序在监听"],
+};
+
+pub(super) const UNANSWERED: Topic = Topic {
+    name: "unanswered",
+    title: ["no answer to the SYN", "SYN 没有得到回答"],
+};
+
+const CONNECTS: [Call; 2] = [Call::Connect, Call::UringConnect];
+/// Errors of a connect that found no way to the peer, or no answer.
+const NO_ANSWER: [i32; 4] = [
+    libc::ETIMEDOUT,
+    libc::EHOSTUNREACH,
+    libc::ENETUNREACH,
+    libc::EHOSTDOWN,
+];
+
+pub(super) fn find(view: &View<'_>, found: &mut Found) {
+    if view.flow.transport.is_stream() && view.was_refused() {
+        return refused(view, found);
+    }
+    if view.flow.transport == Transport::Tcp {
+        unanswered(view, found);
+    }
+}
+
+impl View<'_> {
+    /// Whether the connection was turned down.
+    pub(super) fn was_refused(&self) -> bool {
+        self.failed_connect(&[libc::ECONNREFUSED]).is_some() || self.reset_of_syn().is_some()
+    }
+
+    fn failed_connect(&self, errnos: &[i32]) -> Option<(&Step, i32)> {
+        self.steps.iter().find_map(|step| match step.what {
+            What::Called(call, result) if CONNECTS.contains(&call) => errnos
+                .contains(&result.saturating_neg())
+                .then_some((step, -result)),
+            _ => None,
+        })
+    }
+
+    /// The server's RST where it never answered the SYN with its own.
+    fn reset_of_syn(&self) -> Option<&Step> {
+        let mut syns = self
+            .steps
+            .iter()
+            .filter(|step| step.flags().has(TcpFlags::SYN));
+        let of_server = syns.clone().any(|step| step.end == 1);
+        let reset = || {
+            self.steps
+                .iter()
+                .find(|step| step.end == 1 && step.flags().has(TcpFlags::RST))
+        };
+        (syns.any(|step| step.end == 0) && !of_server)
+            .then(reset)
+            .flatten()
+    }
+}
+
+fn refused(view: &View<'_>, found: &mut Found) {
+    let called = view
+        .failed_connect(&[libc::ECONNREFUSED])
+        .map(|(step, _)| step);
+    let reset = view.reset_of_syn();
+    let Some(at) = called.or(reset).map(|step| step.at) else {
+        return;
+    };
+    found.add(&REFUSED, Weight::Trouble, view.whole(at), || {
+        let [client, client_zh] = &view.who[0];
+        let address = &view.flow.ends[1].address;
+        let [how, how_zh] = match (called, reset) {
+            (Some(_), Some(_)) => [
+                "RST answered the SYN, connect failed with ECONNREFUSED (111)",
+                "SYN 得到 RST，connect 以 ECONNREFUSED（111）失败",
+            ],
+            (Some(_), None) => [
+                "connect failed with ECONNREFUSED (111)",
+                "connect 以 ECONNREFUSED（111）失败",
+            ],
+            _ => ["RST answered the SYN", "SYN 得到 RST"],
+        };
+        Told {
+            facts: reset
+                .into_iter()
+                .chain(called)
+                .map(|step| step.fact)
+                .collect(),
+            sentence: [
+                format!(
+                    "{} found nobody listening at {address}: {how}.",
+                    capital(client)
+                ),
+                format!("{client_zh}要连接的 {address} 没有程序在监听：{how_zh}。"),
+            ],
+        }
+    });
+}
+
+fn unanswered(view: &View<'_>, found: &mut Found) {
+    let syns: Vec<(Time, FactId)> = view
+        .steps
+        .iter()
+        .filter(|step| step.end == 0 && step.flags().has(TcpFlags::SYN))
+        .map(|step| (step.at, step.fact))
+        .collect();
+    let answer = view
+        .steps
+        .iter()
+        .find(|step| step.end == 1 && step.flags().has(TcpFlags::SYN));
+    let failed = view.failed_connect(&NO_ANSWER);
+    let late = syns.len() > 1 && answer.is_some_and(|answer| answer.at > syns[1].0);
+    if failed.is_none() && !late && !(syns.len() > 1 && answer.is_none()) {
+        return;
+    }
+    let Some(at) = syns
+        .first()
+        .map(|syn| syn.0)
+        .or(failed.map(|(step, _)| step.at))
+    else {
+        return;
+    };
+    let weight = if answer.is_some() {
+        Weight::Notice
+    } else {
+        Weight::Trouble
+    };
+    found.add(&UNANSWERED, weight, view.whole(at), || {
+        let [client, client_zh] = &view.who[0];
+        let address = &view.flow.ends[1].address;
+        let (mut en, mut zh) = (Vec::new(), Vec::new());
+        if let (Some(first), Some(last), true) = (syns.first(), syns.last(), syns.len() > 1) {
+            let (n, within) = (count(syns.len() as u64), duration(last.0.since(first.0)));
+            en.push(format!("{n} SYNs in {within}"));
+            zh.push(format!("{within} 内发了 {n} 个 SYN"));
+        }
+        if let Some(answer) = answer {
+            let after = duration(answer.at.since(at));
+            en.push(format!("an answer only after {after}: the first were lost, or the listener's backlog was full"));
+            zh.push(format!("过了 {after} 才有回答：前面的丢了，或监听队列已满"));
+        } else if !syns.is_empty() {
+            en.push("no answer: a firewall, a full backlog, or nobody at that address".to_owned());
+            zh.push("没有回答：防火墙、监听队列已满，或那个地址上没有机器".to_owned());
+        }
+        if let Some((_, errno)) = failed {
+            let name = errno_name(errno);
+            en.push(format!("connect failed with {name} ({errno})"));
+            zh.push(format!("connect 以 {name}（{errno}）失败"));
+        }
+        let failed = failed.map(|(step, _)| step.fact);
+        Told {
+            facts: syns.iter().map(|syn| syn.1).take(Topic::FACTS - 2).chain(answer.map(|step| step.fact)).chain(failed).collect(),
+            sentence: [
+                format!("{} tried to reach {address}: {}.", capital(client), en.join("; ")),
+                format!("{client_zh}连接 {address}：{}。", zh.join("；")),
+            ],
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TcpState;
+    use crate::finding::check::{only, told};
+    use crate::sample::{CLIENT, SERVER, Script};
+
+    fn syns(waits: &[u64], then: impl Fn(&mut Script)) -> Script {
+        let mut script = Script::new();
+        let tcp = script.talk(Transport::Tcp, true);
+        for wait in waits {
+            script.packet(tcp, CLIENT, TcpFlags::SYN, 0..0);
+            script.wait(*wait);
+        }
+        then(&mut script);
+        script
+    }
+
+    fn fails(script: &mut Script, errno: i32) {
+        script.called(
+            0,
+            CLIENT,
+            Call::Connect,
+            -errno,
+            "127.0.0.1:5000",
+            TcpState::Close,
+        );
+    }
+
+    #[test]
+    fn a_reset_in_answer_to_a_syn_is_a_refusal() {
+        let found = only(
+            syns(&[0], |script| {
+                script.packet(0, SERVER, TcpFlags::RST | TcpFlags::ACK, 0..0);
+                fails(script, libc::ECONNREFUSED);
+            }),
+            &REFUSED,
+        );
+        assert_eq!(
+            found.sentence,
+            [
+                "The client (python3) found nobody listening at 127.0.0.1:5000: RST answered the SYN, connect failed with ECONNREFUSED (111).",
+                "客户端（python3）要连接的 127.0.0.1:5000 没有程序在监听：SYN 得到 RST，connect 以 ECONNREFUSED（111）失败。",
+            ]
+        );
+        let call = told(
+            syns(&[], |script| fails(script, libc::ECONNREFUSED)),
+            &REFUSED,
+        );
+        assert_eq!(
+            call,
+            [
+                "The client (python3) found nobody listening at 127.0.0.1:5000: connect failed with ECONNREFUSED (111)."
+            ]
+        );
+    }
+
+    #[test]
+    fn silence_is_told_with_how_long_it_was() {
+        let found = only(
+            syns(&[999_990, 1_999_990, 0], |script| {
+                fails(script, libc::ETIMEDOUT);
+            }),
+            &UNANSWERED,
+        );
+        assert_eq!(
+            found.sentence[0],
+            "The client (python3) tried to reach 127.0.0.1:5000: 3 SYNs in 3.00 s; no answer: a firewall, a full backlog, or nobody at that address; connect failed with ETIMEDOUT (110)."
+        );
+        assert_eq!(found.weight, Weight::Trouble);
+    }
+
+    #[test]
+    fn a_late_answer_is_a_notice() {
+        let found = only(
+            syns(&[999_990, 0], |script| {
+                script.packet(0, SERVER, TcpFlags::SYN | TcpFlags::ACK, 0..0);
+            }),
+            &UNANSWERED,
+        );
+        assert_eq!(found.weight, Weight::Notice);
+        assert!(found.sentence[0].contains("an answer only after 1.00 s"));
+    }
+
+    #[test]
+    fn a_connection_that_came_about_is_not_told() {
+        let mut script = Script::new();
+        script.connected_tcp();
+        assert!(told(script, &UNANSWERED).is_empty());
+        assert!(told(syns(&[0], |_| {}), &UNANSWERED).is_empty());
+        let reset = syns(&[0], |script| {
+            script.packet(0, SERVER, TcpFlags::SYN | TcpFlags::ACK, 0..0);
+            script.packet(0, SERVER, TcpFlags::RST, 0..0);
+        });
+        assert!(told(reset, &REFUSED).is_empty());
+    }
+}
