@@ -3,6 +3,7 @@
 mod damage;
 mod dissect;
 mod flags;
+pub mod layers;
 mod names;
 mod pieces;
 pub mod row;
@@ -14,6 +15,7 @@ use std::ops::Range;
 pub use damage::{Damage, Part};
 pub use dissect::{dissect, link_type};
 pub use flags::FlagText;
+pub use layers::Layer;
 pub use names::{Protocol, ProtocolText, ether_type, icmp_message, igmp_message, ip_protocol};
 pub use pieces::{PIECE_LIMIT, Piece, Pieces};
 pub use row::{Row, Rows};
