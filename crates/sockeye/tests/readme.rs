@@ -46,6 +46,7 @@ fn every_command_of_the_guides_runs() {
         run_document("docs/dial.md");
         run_document("docs/serve.md");
         run_document("docs/trust.md");
+        run_document("docs/list.md");
     });
 }
 

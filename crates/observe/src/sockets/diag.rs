@@ -6,7 +6,7 @@ use sockeye_trace::{Address, TcpState};
 
 use super::netlink::{Netlink, Told};
 use super::query::{Part, Query, States};
-use super::{DiagError, Socket, inet, packet, unix};
+use super::{DiagError, Socket, inet, packet, procfs, unix};
 
 /// How often a table that changed while it was read is read again before what came is taken.
 const TRIES: usize = 3;
@@ -49,6 +49,9 @@ impl Diag {
 
     /// All sockets that a query asks for.
     ///
+    /// What the kernel was built to tell only in /proc/net comes from there, without cookie, memory and
+    /// details.
+    ///
     /// - **Errors:** none: a part that cannot be read is in [`Table::missing`].
     pub fn list(&mut self, query: &Query) -> Table {
         let mut table = Table::default();
@@ -58,6 +61,7 @@ impl Diag {
                 Ok(Told::Interrupted) => table.interrupted.push(*part),
                 // MPTCP is an option of TCP's: a kernel without it has no such sockets.
                 Err(_) if matches!(part, Part::Mptcp4 | Part::Mptcp6) => {}
+                Err(_) if from_procfs(*part, query, &mut table.sockets) => {}
                 Err(why) => table.missing.push(Missing { part: *part, why }),
             }
         }
@@ -134,6 +138,16 @@ impl Diag {
             sockets.extend(socket.filter(|socket| states_have(states, socket.state)));
         })
     }
+}
+
+/// Whether /proc/net had what `sock_diag` has not.
+fn from_procfs(part: Part, query: &Query, sockets: &mut Vec<Socket>) -> bool {
+    let told = procfs::list(part, |socket| {
+        if states_have(query.states, socket.state) {
+            sockets.push(socket);
+        }
+    });
+    told.is_ok()
 }
 
 /// A state that we have no name for is in every full set.

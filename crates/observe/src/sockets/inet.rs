@@ -124,6 +124,8 @@ pub(super) fn read(part: Part, answer: &[u8]) -> Option<Socket> {
         match kind {
             INET_DIAG_SKMEMINFO => socket.memory = Some(Memory::read(content)),
             INET_DIAG_INFO if socket.is_mptcp => socket.tcp = Some(mptcp(content)),
+            // What it says of a listener is nothing, or something else under the same name.
+            _ if state == TcpState::Listen => {}
             INET_DIAG_INFO => info(&mut socket, content),
             INET_DIAG_CONG => {
                 let details: &mut TcpDetails = socket.tcp.get_or_insert_default();

@@ -15,6 +15,7 @@ mod error;
 mod inet;
 mod netlink;
 mod packet;
+mod procfs;
 mod programs;
 mod query;
 mod unix;
@@ -166,6 +167,16 @@ impl Memory {
             drops: number(8),
         }
     }
+}
+
+/// The name of the network interface with this number, in this thread's network namespace.
+pub fn interface_name(index: u32) -> Option<String> {
+    let any = rustix::net::socket(
+        rustix::net::AddressFamily::UNIX,
+        rustix::net::SocketType::DGRAM,
+        None,
+    );
+    rustix::net::netdevice::index_to_name(any.ok()?, index).ok()
 }
 
 impl Socket {

@@ -210,6 +210,7 @@ mod tests {
             ("show", include_str!("../../../../docs/show.md")),
             ("bench", include_str!("../../../../docs/bench.md")),
             ("key", include_str!("../../../../docs/trust.md")),
+            ("list", include_str!("../../../../docs/list.md")),
         ];
         let tree = cli::command(Lang::En);
         for (verb, guide) in guides {

@@ -8,6 +8,7 @@ mod dial;
 mod exec;
 mod get;
 mod key;
+mod list;
 mod man;
 mod put;
 mod root;
@@ -30,6 +31,7 @@ pub(crate) const PAGES: &[Page] = &[
     key::PIN,
     key::FORGET,
     key::KNOWN,
+    list::PAGE,
     watch::PAGE,
     show::PAGE,
     bench::PAGE,
@@ -49,6 +51,7 @@ pub(super) const HEADINGS: &[(&str, &str)] = &[
     ("Several hosts", "多台主机"),
     ("What ends when", "何时结束"),
     ("What to see", "显示"),
+    ("Which sockets", "选择套接字"),
     ("What to write", "写成什么"),
     ("Which part", "哪一部分"),
     ("How it looks", "外观"),

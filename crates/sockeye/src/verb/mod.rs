@@ -7,6 +7,7 @@ mod dial;
 mod exec;
 mod get;
 mod key;
+mod list;
 mod man;
 mod options;
 mod put;
@@ -29,6 +30,7 @@ pub(crate) enum Verb {
     Put(Box<put::Put>),
     Get(Box<get::Get>),
     Key(key::Key),
+    List(Box<list::List>),
     Watch(Box<watch::Watch>),
     Show(Box<show::Show>),
     Bench(Box<bench::Bench>),
@@ -39,7 +41,11 @@ pub(crate) enum Verb {
 impl Verb {
     /// Whether it does all of its work in one task, with nothing for a second thread to share.
     pub(crate) fn is_one_task(&self) -> bool {
-        matches!(self, Self::Exec(verb) if verb.is_one_task())
+        match self {
+            Self::Exec(verb) => verb.is_one_task(),
+            Self::List(_) => true,
+            _ => false,
+        }
     }
 
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
@@ -50,6 +56,7 @@ impl Verb {
             Self::Put(verb) => verb.run(context).await,
             Self::Get(verb) => verb.run(context).await,
             Self::Key(verb) => verb.run(context),
+            Self::List(verb) => verb.run(context).await,
             Self::Watch(verb) => verb.run(context).await,
             Self::Show(verb) => verb.run(context),
             Self::Bench(verb) => verb.run(context).await,

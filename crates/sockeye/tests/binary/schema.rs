@@ -275,3 +275,32 @@ fn every_line_of_a_transfer_is_as_documented() {
         &["entry", "closed"],
     );
 }
+
+#[test]
+fn every_line_about_sockets_is_as_documented() {
+    let echo = serve(&["echo", "127.0.0.1:0", "udp://127.0.0.1:0"]);
+    let mut stream = connect(&echo);
+    ask(&mut stream, b"hello", b"hello");
+    let port = stream.peer_addr().unwrap().port().to_string();
+    let lines = |args: &[&str]| {
+        let exit = Process::run(&mut sockeye(&[&["list", "--json"], args].concat()));
+        assert_eq!((exit.code, exit.stderr_text()), (Some(0), String::new()));
+        (names_in(&exit.stdout_text()), exit.stdout_text())
+    };
+    let (names, text) = lines(&["--port", &port]);
+    assert_eq!(names, ["listed", "listed", "listed", "looked"]);
+    let sockets: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(sockets[0]["state"], "LISTEN");
+    assert_eq!(sockets[1]["peer_cookie"], sockets[2]["cookie"]);
+    assert_eq!(sockets[1]["programs"][0]["pid"], echo.id());
+    assert_eq!(sockets[2]["programs"][0]["pid"], std::process::id());
+    assert_eq!(sockets[1]["tcp"]["received_bytes"], 5);
+    assert_eq!(sockets[3]["sockets"], 3);
+    // Whatever else this machine has.
+    lines(&[]);
+    let (names, _) = lines(&["--summary"]);
+    assert!(names.iter().any(|name| name == "counted"));
+}

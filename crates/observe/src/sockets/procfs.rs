@@ -1,0 +1,133 @@
+//! What /proc/net tells of TCP, UDP and raw sockets, for kernels that have no `sock_diag` for them.
+
+use std::fs;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use sockeye_trace::{Address, TcpState, Transport};
+
+use super::query::Part;
+use super::{Family, Socket, Timer, TimerKind};
+
+/// The table of a part; nothing where there is none.
+fn table_of(part: Part) -> Option<&'static str> {
+    Some(match part {
+        Part::Tcp4 => "tcp",
+        Part::Tcp6 => "tcp6",
+        Part::Udp4 => "udp",
+        Part::Udp6 => "udp6",
+        Part::Raw4 => "raw",
+        Part::Raw6 => "raw6",
+        _ => return None,
+    })
+}
+
+/// Hands on the sockets of a part, in the network namespace of this thread.
+pub(super) fn list(part: Part, each: impl FnMut(Socket)) -> io::Result<()> {
+    let table = table_of(part).ok_or(io::ErrorKind::NotFound)?;
+    let text = fs::read_to_string(format!("/proc/thread-self/net/{table}"))?;
+    text.lines()
+        .skip(1)
+        .filter_map(|line| read(part, line))
+        .for_each(each);
+    Ok(())
+}
+
+/// Reads a line (proc_pid_net(5)): number, local, remote, state, queues, timer, expired, uid, …, inode.
+fn read(part: Part, line: &str) -> Option<Socket> {
+    let mut fields = line.split_whitespace().skip(1);
+    let transport = part.transport();
+    let (local, remote) = (address(fields.next()?)?, address(fields.next()?)?);
+    let state = TcpState::of_number(hex(fields.next()?)? as u8);
+    let (send, recv) = fields.next()?.split_once(':')?;
+    let (kind, jiffies) = fields.next()?.split_once(':')?;
+    let expired = hex(fields.next()?)?;
+    let uid = fields.next()?.parse().ok()?;
+    let inode = fields.nth(1)?.parse().ok()?;
+    // Raw sockets have their protocol where others have their port.
+    let is_raw = transport == Transport::Raw;
+    let portless = |it: SocketAddr| SocketAddr::new(it.ip(), if is_raw { 0 } else { it.port() });
+    Some(Socket {
+        transport,
+        family: if local.is_ipv4() {
+            Family::V4
+        } else {
+            Family::V6
+        },
+        state,
+        local: Address::ip(portless(local)),
+        remote: Address::ip(portless(remote)),
+        interface: 0,
+        protocol: if is_raw { local.port() } else { 0 },
+        recv_queue: hex(recv)?,
+        send_queue: hex(send)?,
+        timer: Timer {
+            kind: TimerKind::of_number(hex(kind)? as u8),
+            // Hundredths of a second, whatever the kernel's own clock does (USER_HZ).
+            left_ms: hex(jiffies)?.saturating_mul(10),
+            expired: expired.min(255) as u8,
+        },
+        uid: Some(uid).filter(|_| state != TcpState::TimeWait),
+        inode,
+        cookie: 0,
+        memory: None,
+        tcp: None,
+        peer_inode: 0,
+        is_mptcp: false,
+    })
+}
+
+fn hex(digits: &str) -> Option<u32> {
+    u32::from_str_radix(digits, 16).ok()
+}
+
+/// `0100007F:1F90`: the words of the address as this machine has them in memory, then the port.
+fn address(text: &str) -> Option<SocketAddr> {
+    let (words, port) = text.split_once(':')?;
+    let word = |at: usize| words.get(at * 8..at * 8 + 8).and_then(hex);
+    let ip = match words.len() {
+        8 => IpAddr::V4(Ipv4Addr::from(word(0)?.to_ne_bytes())),
+        32 => {
+            let mut bytes = [0; 16];
+            for at in 0..4 {
+                bytes[at * 4..at * 4 + 4].copy_from_slice(&word(at)?.to_ne_bytes());
+            }
+            IpAddr::V6(Ipv6Addr::from(bytes))
+        }
+        _ => return None,
+    };
+    Some(SocketAddr::new(ip, u16::from_str_radix(port, 16).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_line_of_each_table_is_read() {
+        let line = "   1: 0100007F:0001 00000000:0000 07 00000000:00000300 00:00000000 00000000     \
+                    0        0 4711 2 0000000000000000 0";
+        let raw = read(Part::Raw4, line).unwrap();
+        assert_eq!((raw.protocol, raw.inode, raw.recv_queue), (1, 4711, 0x300));
+        assert_eq!(raw.local.to_string(), "127.0.0.1:0");
+        assert_eq!(raw.state, TcpState::Close);
+        let line = "  0: 00000000000000000000000001000000:1F90 00000000000000000000000001000000:A001 06 \
+                    00000000:00000000 03:00001770 00000000     0        0 0 3 0000000000000000";
+        let over = read(Part::Tcp6, line).unwrap();
+        assert_eq!(over.local.to_string(), "[::1]:8080");
+        assert_eq!(
+            (over.timer.kind, over.timer.left_ms),
+            (TimerKind::TimeWait, 60_000)
+        );
+        assert_eq!(over.uid, None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_panics(line in "[ 0-9A-Fa-f:]{0,160}") {
+            let _ = read(Part::Tcp4, &line);
+            let _ = read(Part::Raw6, &line);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The verb against sockets of its own.
