@@ -30,7 +30,9 @@ pub(super) fn find(view: &View<'_>, found: &mut Found) {
         let given = view.messages[1 - way].len();
         let taken_up_to = view.reads[way].last().map_or(0, |read| read.bytes.end);
         let taken = view.messages[way].partition_point(|message| message.end <= taken_up_to);
-        if given == 0 || given >= taken {
+        // Where bytes were not kept, nobody can count.
+        let is_whole = view.is_whole(way) && view.is_whole(1 - way);
+        if given == 0 || given >= taken || !is_whole {
             continue;
         }
         let reads = &view.reads[way];
@@ -155,6 +157,17 @@ mod tests {
         let script = script(|script, tcp| {
             script.read(tcp, SERVER, 1024, 7);
             script.write(tcp, SERVER, b"ONE\n");
+        });
+        assert!(told(script, &BOUNDARY_IGNORED).is_empty());
+    }
+
+    #[test]
+    fn answers_that_were_not_kept_whole_cannot_be_counted() {
+        let script = script(|script, tcp| {
+            script.read(tcp, SERVER, 1024, 8);
+            script.write(tcp, SERVER, b"ONE\n");
+            script.fail(tcp, SERVER, crate::Kind::Read, 1024, libc::EAGAIN);
+            script.write(tcp, SERVER, &[vec![b'x'; 300], vec![b'\n']].concat());
         });
         assert!(told(script, &BOUNDARY_IGNORED).is_empty());
     }

@@ -150,3 +150,6 @@ pub fn summaries(timeline: &Timeline<'_>, flow: usize) -> [Option<Finding>; 2] {
     let view = View::new(&context, flow);
     [0, 1].map(|way| summary::of_way(&view, way))
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,6 +51,8 @@ pub(super) fn of_way(view: &View<'_>, way: usize) -> Option<Finding> {
 struct Tally {
     /// Messages, where the framing is known.
     messages: Option<u64>,
+    /// All bytes were kept, so that these are all messages.
+    is_whole: bool,
     writes: u64,
     written: u64,
     /// What the wire carried for the first time.
@@ -73,6 +75,7 @@ impl Tally {
             messages: view
                 .is_framed(way)
                 .then_some(view.messages[way].len() as u64),
+            is_whole: view.is_whole(way),
             writes,
             written,
             segments: view.carriers(way).map(segments).sum(),

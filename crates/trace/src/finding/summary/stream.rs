@@ -37,7 +37,8 @@ fn sent_en(view: &View<'_>, way: usize, tally: &Tally) -> String {
     }
     let mut written = of(tally.writes, "write");
     if let Some(messages) = tally.messages {
-        written = format!("{} in {written}", of(messages, "message"));
+        let least = if tally.is_whole { "" } else { "at least " };
+        written = format!("{least}{} in {written}", of(messages, "message"));
     }
     let written = format!("{written} ({}) by {sender}", bytes(tally.written));
     match source {
@@ -86,8 +87,9 @@ fn sent_zh(view: &View<'_>, way: usize, tally: &Tally) -> String {
     let (writes, written) = (count(tally.writes), count(tally.written));
     let written = match tally.messages {
         Some(messages) => {
+            let least = if tally.is_whole { "" } else { "至少" };
             let messages = count(messages);
-            format!("{sender}用 {writes} 次写入发出 {messages} 条消息（{written} 字节）")
+            format!("{sender}用 {writes} 次写入发出{least} {messages} 条消息（{written} 字节）")
         }
         None => format!("{sender}写入 {writes} 次（{written} 字节）"),
     };

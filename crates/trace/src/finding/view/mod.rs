@@ -144,6 +144,16 @@ impl<'t> View<'t> {
         !self.way(way).messages.is_empty()
     }
 
+    /// Whether all bytes were kept that the messages of a way are found in.
+    pub(super) fn is_whole(&self, way: usize) -> bool {
+        let moves = [&self.writes[way], &self.reads[way]];
+        let told = moves.into_iter().find(|moves| !moves.is_empty());
+        told.into_iter().flatten().all(|each| {
+            let event = self.event(each.fact);
+            event.payload >= event.result.max(0).cast_unsigned()
+        })
+    }
+
     /// Whether packets of this flow were captured, as against told of by counters or not at all.
     pub(super) fn is_captured(&self) -> bool {
         self.wire == WireSource::Captured
