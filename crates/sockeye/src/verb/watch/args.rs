@@ -67,11 +67,14 @@ pub(crate) struct Watch {
     #[arg(long, help_heading = "What ends when")]
     pub(super) exit_status: bool,
 
-    /// Text although standard output is a terminal
-    #[arg(long, help_heading = "What to see", conflicts_with = "json")]
+    /// Text at the end, although standard output is a terminal
+    #[arg(long, help_heading = "What to see", group = "view")]
     pub(super) text: bool,
+    /// Text, each call and packet on a line as it happens
+    #[arg(short, long, help_heading = "What to see", group = "view")]
+    pub(super) follow: bool,
     /// One JSON object a line, at the end
-    #[arg(long, help_heading = "What to see")]
+    #[arg(long, help_heading = "What to see", group = "view")]
     pub(super) json: bool,
     /// Draw only the connection with this number
     #[arg(long, value_name = "N", help_heading = "What to see")]
@@ -162,7 +165,8 @@ impl Watch {
 
     /// Whether it is drawn on the terminal while it happens.
     pub(super) fn is_drawn(&self) -> bool {
-        !self.text && !self.json && io::stdout().is_terminal() && io::stdin().is_terminal()
+        let asked_for_text = self.text || self.follow || self.json;
+        !asked_for_text && io::stdout().is_terminal() && io::stdin().is_terminal()
     }
 }
 

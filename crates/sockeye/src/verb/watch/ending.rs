@@ -136,6 +136,8 @@ impl Watch {
             lang: context.lang().into(),
             colour: crate::ui::colours(&stdout),
             flow: self.flow,
+            // Lanes that were drawn while it happened are not drawn again.
+            findings_only: self.follow || self.is_drawn(),
             ..TextOptions::default()
         }
     }

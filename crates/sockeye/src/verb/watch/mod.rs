@@ -5,8 +5,11 @@
 
 mod args;
 mod ending;
+mod live;
 mod plan;
 mod recording;
+mod screen;
+mod seen;
 mod voices;
 pub(crate) mod worker;
 
@@ -21,9 +24,12 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 pub(crate) use args::Watch;
 use ending::{End, Files};
+use live::Live;
 use recording::{News, Recording};
+use screen::Theatre;
 use voices::Voice;
 
+use crate::catalogue::watch as say;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::signals::{Asked, Signals};
@@ -32,6 +38,8 @@ use crate::values::Wait;
 
 /// News that wait at most: programs that say more have to wait.
 const NEWS: usize = 256;
+/// Who watches for so long is told how it ends.
+const HINT: Duration = Duration::from_secs(3);
 /// How long lines are waited for that programs said just before their end.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
@@ -53,39 +61,48 @@ impl Watch {
         if plan.stdin {
             streams.push(io::stdin().as_fd().try_clone_to_owned()?);
         }
+        let mut session = Session::default();
+        let names: Vec<String> = plan.programs.iter().map(ending::name).collect();
+        // From here on a signal is an order, not our end.
         let mut signals = Signals::listen()?;
         let recording = Recording::start(&plan, streams, files.session.take(), sender)?;
-        let mut session = Session::default();
-        let mut view = Lines {
-            ui: context.ui,
-            names: plan.programs.iter().map(ending::name).collect(),
+        let end = if drawn {
+            let theatre = Theatre {
+                context,
+                watch: &self,
+                recording: &recording,
+                names,
+            };
+            screen::run(theatre, &mut session, &mut news).await?
+        } else {
+            let mut view = Follow {
+                ui: context.ui,
+                names,
+                live: self.follow.then(|| Live::new(self.text_options(context))),
+            };
+            self.follow_along(&recording, &mut view, &mut session, &mut news, &mut signals)
+                .await?
         };
-        let end = self
-            .follow(&recording, &mut view, &mut session, &mut news, &mut signals)
-            .await;
-        recording.take(&mut session);
+        recording.take(&mut session, |_| ());
         self.tell(context, &session, files, end)
     }
 
     /// Until all is over, or somebody does not want to wait for that.
-    async fn follow(
+    async fn follow_along(
         &self,
         recording: &Recording,
-        view: &mut Lines,
+        view: &mut Follow,
         session: &mut Session,
         news: &mut Receiver<News>,
         signals: &mut Signals,
-    ) -> End {
+    ) -> anyhow::Result<End> {
         let mut end = End::default();
         let deadline = self.timeout.map(|Wait(after)| Instant::now() + after);
-        let mut asked = false;
+        let hint = Instant::now() + HINT;
+        let (mut hinted, mut asked) = (view.live.is_some() || !view.ui.is_terminal(), false);
         loop {
-            let late = async {
-                match deadline {
-                    Some(at) if end.timed_out.is_none() => sleep_until(at).await,
-                    _ => pending().await,
-                }
-            };
+            let late = deadline.filter(|_| end.timed_out.is_none());
+            let draw = view.live.as_ref().map(|live| live.pace.next());
             tokio::select! {
                 next = news.recv() => match next {
                     Some(News::Ended(ending)) => {
@@ -94,13 +111,15 @@ impl Watch {
                         while let Ok(Some(next)) = timeout(LAST_WORDS, news.recv()).await {
                             view.show(next);
                         }
-                        return end;
+                        recording.take(session, |_| ());
+                        view.draw(session, true)?;
+                        return Ok(end);
                     }
                     Some(next) => {
                         view.show(next);
-                        recording.take(session);
+                        recording.take(session, |_| ());
                     }
-                    None => return end,
+                    None => return Ok(end),
                 },
                 heard = signals.next() => {
                     let signal = match heard {
@@ -110,27 +129,48 @@ impl Watch {
                     recording.stop();
                     if asked {
                         end.cut_short = Some(signal);
-                        return end;
+                        return Ok(end);
                     }
                     asked = true;
                 }
-                () = late => {
+                () = until(late) => {
                     end.timed_out = self.timeout.map(|Wait(after)| after);
                     recording.stop();
+                }
+                () = until(draw) => {
+                    recording.take(session, |_| ());
+                    if let Err(why) = view.draw(session, false) {
+                        recording.stop();
+                        return Err(why);
+                    }
+                }
+                () = sleep_until(hint), if !hinted => {
+                    hinted = true;
+                    view.ui.say(say::STILL_WATCHING.get(view.ui.lang));
                 }
             }
         }
     }
 }
 
-/// What programs say, on standard error: a line each, with who said it.
-#[derive(Debug)]
-struct Lines {
-    ui: Ui,
-    names: Vec<String>,
+/// Waits for a moment that may never come.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => pending().await,
+    }
 }
 
-impl Lines {
+/// The view without a screen: what programs say, on standard error with who said it, and lanes as they
+/// happen where that is asked for.
+#[derive(Debug)]
+struct Follow {
+    ui: Ui,
+    names: Vec<String>,
+    live: Option<Live>,
+}
+
+impl Follow {
     fn show(&mut self, news: News) {
         if let News::Said(place, line) = news {
             let said = Shown::new(&line, encoding_rs::UTF_8, false);
@@ -138,6 +178,13 @@ impl Lines {
             let name = paint(name.unwrap_or_default(), Colour::Cyan, self.ui.colour);
             // Nothing can be done when nobody reads it.
             let _ = writeln!(io::stderr().lock(), "{name} | {}", said.text);
+        }
+    }
+
+    fn draw(&mut self, session: &Session, is_end: bool) -> anyhow::Result<()> {
+        match &mut self.live {
+            Some(live) => live.draw(session, is_end),
+            None => Ok(()),
         }
     }
 }

@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use sockeye_trace::{Fact, FileError, Head, Reader, Session, Writer};
+use sockeye_trace::{
+    ConnId, Event, Fact, FileError, Gap, Head, Kind, Reader, Session, Time, Writer,
+};
 use tokio::sync::mpsc::Sender;
 
 use super::plan::{Order, Plan, send};
@@ -52,6 +54,11 @@ pub(super) struct Recording {
     orders: UnixStream,
     inbox: Arc<Inbox>,
 }
+
+/// What a session may hold in memory; what comes after that is in the file only, if there is one.
+const MEMORY: usize = 1 << 30;
+/// What a fact takes beside its text and data.
+const FACT: usize = 80;
 
 /// Facts that came and were not taken yet.
 #[derive(Debug, Default)]
@@ -102,17 +109,17 @@ impl Recording {
         Order::Stop.give(&self.orders);
     }
 
-    /// Adds what came to the session, in order. Says whether anything did.
-    pub(super) fn take(&self, session: &mut Session) -> bool {
+    /// Adds what came to the session, in order, and gives each fact to `note`.
+    pub(super) fn take(&self, session: &mut Session, mut note: impl FnMut(&Fact<'_>)) {
         if let Some(head) = lock(&self.inbox.head).take() {
             *session.head_mut() = head;
         }
         let came = std::mem::take(&mut *lock(&self.inbox.facts));
         for (_, fact) in came.facts() {
             session.push(&fact);
+            note(&fact);
         }
         session.sort();
-        !came.is_empty()
     }
 }
 
@@ -137,6 +144,7 @@ impl Inbox {
             Some(Ok(copy)) => (Some(copy), None),
             Some(Err(why)) => (None, Some(why)),
         };
+        let mut room = Room::new(MEMORY);
         let damage = loop {
             let fact = match reader.next_fact() {
                 Ok(Some(fact)) => fact,
@@ -146,20 +154,80 @@ impl Inbox {
             if let Some(Err(why)) = copy.as_mut().map(|copy| copy.write(&fact)) {
                 (copy, unsaved) = (None, Some(why));
             }
-            let was_empty = {
-                let mut facts = lock(&self.facts);
-                facts.push(&fact);
-                facts.len() == 1
-            };
-            if was_empty {
+            if self.keep(&fact, &mut room) {
                 // A full channel has news to be looked at anyway.
                 let _ = news.try_send(News::Facts);
             }
         };
+        if let Some(gap) = room.gap() {
+            let text = serde_json::to_string(&gap).unwrap_or_default();
+            let mut fact = Fact::new(Event::new(Kind::Gap, ConnId::default(), room.last));
+            fact.text = &text;
+            lock(&self.facts).push(&fact);
+        }
         if let Some(Err(why)) = copy.map(Copy::finish) {
             unsaved = Some(why);
         }
         (damage, unsaved)
+    }
+
+    /// Adds a fact while there is room. Says whether it is the first that waits.
+    fn keep(&self, fact: &Fact<'_>, room: &mut Room) -> bool {
+        if !room.takes(fact) {
+            return false;
+        }
+        let mut facts = lock(&self.facts);
+        facts.push(fact);
+        facts.len() == 1
+    }
+}
+
+/// What is left of the memory that a session may take.
+#[derive(Debug)]
+struct Room {
+    bytes: usize,
+    /// Facts that it was too small for.
+    lost: u64,
+    /// When the last of them happened.
+    last: Time,
+}
+
+impl Room {
+    fn new(bytes: usize) -> Self {
+        Self {
+            bytes,
+            lost: 0,
+            last: Time::default(),
+        }
+    }
+
+    /// Whether it fits. What describes things always does: it is little, and says what the rest means.
+    fn takes(&mut self, fact: &Fact<'_>) -> bool {
+        let size = FACT + fact.text.len() + fact.data.len();
+        if self.lost == 0 && size <= self.bytes {
+            self.bytes -= size;
+            return true;
+        }
+        if matches!(
+            fact.kind(),
+            Kind::Side | Kind::Process | Kind::Interface | Kind::Gap | Kind::Cost
+        ) {
+            return true;
+        }
+        self.lost += 1;
+        self.last = fact.event.time;
+        false
+    }
+
+    fn gap(&self) -> Option<Gap> {
+        (self.lost > 0).then(|| Gap {
+            what: "lost-events".into(),
+            count: self.lost,
+            detail:
+                "the session is larger than the memory it may take; --trace FILE keeps all of it"
+                    .into(),
+            ..Gap::default()
+        })
     }
 }
 
@@ -246,5 +314,25 @@ impl Ending {
             Some(why) => Err(usage!("cannot write the session: {why}")),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_beyond_its_memory_counts_what_it_lost_and_keeps_what_explains() {
+        let mut room = Room::new(3 * FACT + 5);
+        let fact = |kind| Fact::new(Event::new(kind, ConnId::default(), Time::from_nanos(7)));
+        let mut large = fact(Kind::Read);
+        large.data = b"12345";
+        assert!(room.takes(&large) && room.takes(&fact(Kind::Read)));
+        assert!(room.gap().is_none());
+        assert!(room.takes(&fact(Kind::Read)) && !room.takes(&fact(Kind::Read)));
+        assert!(room.takes(&fact(Kind::Side)) && !room.takes(&large));
+        let gap = room.gap().unwrap();
+        assert_eq!((gap.what.as_str(), gap.count), ("lost-events", 2));
+        assert_eq!(room.last, Time::from_nanos(7));
     }
 }

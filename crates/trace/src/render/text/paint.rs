@@ -124,7 +124,7 @@ impl Line {
     }
 
     /// Writes the line and its end; spaces at the end are left out.
-    pub(super) fn write(mut self, colour: bool, out: &mut dyn Write) -> io::Result<()> {
+    pub fn write(mut self, colour: bool, out: &mut dyn Write) -> io::Result<()> {
         while let Some(last) = self.0.last_mut() {
             last.text.truncate(last.text.trim_end_matches(' ').len());
             if !last.text.is_empty() {

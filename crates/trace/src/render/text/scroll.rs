@@ -54,6 +54,11 @@ impl<'t, 's> Lanes<'t, 's> {
         self.rows.is_empty()
     }
 
+    /// When a row happened: its call began or, where something came out of it, ended.
+    pub fn time_of(&self, row: usize) -> Option<Time> {
+        self.rows.get(row).map(|row| row.at)
+    }
+
     /// Which flow it is and what each way carried, three lines; then whose lane is whose, and a rule.
     pub fn heads(&self) -> Vec<Line> {
         let picture = self.picture();

@@ -163,7 +163,7 @@ impl Quiet {
 }
 
 /// The time on the clock of all facts.
-pub(super) fn now() -> Time {
+pub(in crate::verb::watch) fn now() -> Time {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     Time::from_nanos(since.map_or(0, |since| since.as_nanos() as u64))
 }

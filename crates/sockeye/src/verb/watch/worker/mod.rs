@@ -24,6 +24,7 @@ use sockeye_observe::watch::Waker;
 use super::plan::{Order, receive};
 use crate::exit::{self, usage};
 pub(super) use conduct::SERVER;
+pub(super) use facts::now;
 
 /// The word that starts it, instead of a verb.
 pub(crate) const WORD: &str = "__watch";
