@@ -37,6 +37,23 @@ fn names_are_unique_and_titles_in_both_languages() {
 }
 
 #[test]
+fn every_finding_has_its_section_and_every_section_its_finding() {
+    let document = include_str!("../../../../docs/findings.md");
+    let sections: Vec<&str> = document
+        .lines()
+        .filter_map(|line| line.strip_prefix("## "))
+        .collect();
+    let names: Vec<&str> = topics().map(|topic| topic.name).collect();
+    assert_eq!(sections, names);
+    for section in document.split("\n## ").skip(1) {
+        assert!(
+            section.contains("```text") && section.contains("What to do: "),
+            "{section}"
+        );
+    }
+}
+
+#[test]
 fn a_reader_gets_summaries_then_trouble_then_the_rest() {
     let mut script = Script::new();
     sticky(&mut script);
@@ -178,7 +195,7 @@ proptest! {
             None => total,
         };
         let messages = match (frame, known / 7) {
-            ("", _) | ("line", _) | (_, 0) => String::new(),
+            ("" | "line", _) | (_, 0) => String::new(),
             (_, n) if known < total => format!("at least {} in ", of(n as u64, "message")),
             (_, n) => format!("{} in ", of(n as u64, "message")),
         };
@@ -227,7 +244,7 @@ proptest! {
                 .with_asked(*asked);
             let text = ["", "SHUT_WR", "exit", "SO_LINGER 1 0", "TCP_NODELAY 1"][data.len() % 5];
             let state = TcpState::of_number((*result).rem_euclid(13) as u8);
-            script.push(&Fact { data, text, flags, state, ..Fact::new(event) });
+            script.push(&Fact { flags, state, text, data, ..Fact::new(event) });
             script.wait(u64::from(*asked) * 10_000);
         }
         let session = script.session();

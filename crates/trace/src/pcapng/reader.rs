@@ -5,9 +5,8 @@ use std::io::{self, Read};
 
 use thiserror::Error;
 
+use super::block;
 use super::blocks::{self, Captured, Order, Ticks};
-use super::lanes::UPPER_PDU;
-use super::{PROGRAMS, block};
 use crate::session::read_full;
 use crate::{ConnId, Event, Fact, Gap, Head, Interface, Kind, Session, Time, WireSource};
 
@@ -101,8 +100,6 @@ struct Known {
     ticks: Ticks,
     /// Whether it waits in the news.
     fresh: bool,
-    /// Its packets are calls of programs, which our own writer put there, and none of a network.
-    programs: bool,
 }
 
 #[derive(Debug)]
@@ -258,7 +255,6 @@ impl<R: Read> CaptureReader<R> {
         if number >= INTERFACE_LIMIT {
             return Err(self.damaged("it describes more interfaces than any machine has"));
         }
-        let programs = described.link_type == UPPER_PDU && described.name == PROGRAMS;
         self.interfaces.push(Known {
             interface: Interface {
                 number: number as u64,
@@ -269,11 +265,8 @@ impl<R: Read> CaptureReader<R> {
             },
             ticks: described.ticks,
             fresh: true,
-            programs,
         });
-        if !programs {
-            self.news.push_back(News::Interface(number));
-        }
+        self.news.push_back(News::Interface(number));
         Ok(())
     }
 
@@ -282,9 +275,6 @@ impl<R: Read> CaptureReader<R> {
         let Some(known) = self.interfaces.get(index) else {
             return Err(self.damaged("a packet names an interface that was not described"));
         };
-        if known.programs {
-            return Ok(());
-        }
         let len = packet.len as usize;
         if self
             .body
