@@ -32,6 +32,9 @@ impl Handle {
 
     /// A short-lived duplicate of one of its descriptors.
     pub(super) fn borrow(&self, fd: i32) -> io::Result<Copy> {
+        if fd < 0 {
+            return Err(rustix::io::Errno::BADF.into());
+        }
         let copy = pidfd_getfd(self.0.as_fd(), fd, PidfdGetfdFlags::empty())?;
         Ok(Copy(copy))
     }

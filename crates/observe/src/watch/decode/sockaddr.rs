@@ -110,7 +110,7 @@ mod tests {
         six.extend(Ipv6Addr::LOCALHOST.octets());
         check(&six, "[::1]:5000");
         six.extend([3, 0, 0, 0]);
-        check(&six, "[::1%3]:5000");
+        check(&six, "[::1]:5000");
         check(b"\x01\x00/run/x\0rest", "/run/x");
         check(b"\x01\x00\0name", "@name");
         check(b"\x01\x00", "AF_UNIX");

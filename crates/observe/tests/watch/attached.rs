@@ -1,0 +1,1 @@
+//! Programs that ran before they were watched, and run on after it.

@@ -1,0 +1,7 @@
+//! The engine against real programs: what they say of each call themselves is what must be told.
+
+mod attached;
+mod lives;
+mod records;
+mod told;
+mod truth;
