@@ -7,6 +7,7 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::Command;
 
+use etherparse::err::packet::BuildWriteError;
 use etherparse::{
     IpFragOffset, IpNumber, Ipv4Header, Ipv6FragmentHeader, Ipv6Header, PacketBuilder, UdpHeader,
 };
@@ -242,30 +243,24 @@ fn frames() -> Vec<Vec<u8>> {
     let v4 = || ethernet().ipv4([10, 0, 0, 1], [10, 0, 0, 2], 61);
     let v6 = || ethernet().ipv6([0xfd; 16], [0xfc; 16], 62);
     let mut frames = vec![];
-    let mut add = |build: &dyn Fn(&mut Vec<u8>)| {
+    let mut add = |build: &dyn Fn(&mut Vec<u8>) -> Result<(), BuildWriteError>| {
         let mut frame = vec![];
-        build(&mut frame);
+        build(&mut frame).unwrap();
         frames.push(frame);
     };
     let options = [
         2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 1, 0, 0, 0, 0, 0, 1, 3, 3, 7,
     ];
     let syn = || v4().tcp(4000, 5000, u32::MAX - 1, 64240).syn();
-    add(&|frame| {
-        syn()
-            .options_raw(&options)
-            .unwrap()
-            .write(frame, b"")
-            .unwrap()
-    });
+    add(&|frame| syn().options_raw(&options).unwrap().write(frame, b""));
     let back = || ethernet().ipv4([10, 0, 0, 2], [10, 0, 0, 1], 60);
     let back = || back().tcp(5000, 4000, 77, 65160).syn().ack(u32::MAX);
-    add(&|frame| back().write(frame, b"").unwrap());
+    add(&|frame| back().write(frame, b""));
     let data = |seq: u32| v4().tcp(4000, 5000, seq, 502).ack(78);
     let stamps = [1, 1, 8, 10, 0, 0, 1, 1, 0, 0, 0, 9];
     add(&|frame| {
         let step = data(u32::MAX).psh().options_raw(&stamps).unwrap();
-        step.write(frame, b"hello").unwrap();
+        step.write(frame, b"hello")
     });
     // Across the wrap of sequence numbers, with options that are rare, then the end.
     let rare = [254, 4, 1, 2, 5, 10, 0, 0, 0, 1, 0, 0, 0, 2, 1, 1];
@@ -275,54 +270,41 @@ fn frames() -> Vec<Vec<u8>> {
             .options_raw(&rare)
             .unwrap()
             .write(frame, &[0; 1000])
-            .unwrap()
     });
-    add(&|frame| data(1004).fin().ece().cwr().write(frame, b"").unwrap());
-    add(&|frame| data(1005).rst().write(frame, b"").unwrap());
-    add(&|frame| v6().tcp(1, 65535, 9, 0).write(frame, b"x").unwrap());
-    add(&|frame| v4().udp(40000, 9).write(frame, b"").unwrap());
-    add(&|frame| v6().udp(40000, 9).write(frame, &[7; 900]).unwrap());
+    add(&|frame| data(1004).fin().ece().cwr().write(frame, b""));
+    add(&|frame| data(1005).rst().write(frame, b""));
+    add(&|frame| v6().tcp(1, 65535, 9, 0).write(frame, b"x"));
+    add(&|frame| v4().udp(40000, 9).write(frame, b""));
+    add(&|frame| v6().udp(40000, 9).write(frame, &[7; 900]));
     let tagged = || ethernet().single_vlan(42.try_into().unwrap());
     add(&|frame| {
         tagged()
             .ipv4([1; 4], [2; 4], 1)
             .udp(1, 2)
             .write(frame, b"v")
-            .unwrap()
     });
-    add(&|frame| {
-        v4().icmpv4_echo_request(7, 1)
-            .write(frame, b"ping")
-            .unwrap()
-    });
-    add(&|frame| v6().icmpv6_echo_reply(7, 1).write(frame, b"ping").unwrap());
+    add(&|frame| v4().icmpv4_echo_request(7, 1).write(frame, b"ping"));
+    add(&|frame| v6().icmpv6_echo_reply(7, 1).write(frame, b"ping"));
     let quoted = |udp: bool| {
         let step = PacketBuilder::ipv4([10, 0, 0, 2], [10, 0, 0, 1], 3);
         let mut frame = vec![];
-        match udp {
-            true => step.udp(53, 40000).write(&mut frame, b"lost").unwrap(),
-            false => step
-                .tcp(80, 41000, 5, 5)
-                .write(&mut frame, b"lost")
-                .unwrap(),
-        }
-        frame
+        let written = if udp {
+            step.udp(53, 40000).write(&mut frame, b"lost")
+        } else {
+            step.tcp(80, 41000, 5, 5).write(&mut frame, b"lost")
+        };
+        written.map(|()| frame).unwrap()
     };
-    add(&|frame| {
-        v4().icmpv4_raw(3, 3, [0; 4])
-            .write(frame, &quoted(true))
-            .unwrap()
-    });
+    add(&|frame| v4().icmpv4_raw(3, 3, [0; 4]).write(frame, &quoted(true)));
     add(&|frame| {
         v4().icmpv4_raw(11, 0, [0; 4])
             .write(frame, &quoted(false)[..28])
-            .unwrap()
     });
     let query = [0x11, 10, 0, 0, 224, 0, 0, 1];
-    add(&|frame| v4().write(frame, IpNumber::IGMP, &query).unwrap());
+    add(&|frame| v4().write(frame, IpNumber::IGMP, &query));
     // SCTP, GRE, and a number that nobody uses.
     for number in [132, 47, 253] {
-        add(&|frame| v4().write(frame, IpNumber(number), &[0; 40]).unwrap());
+        add(&|frame| v4().write(frame, IpNumber(number), &[0; 40]));
     }
     frames.push(arp());
     frames.extend(fragments_v4());
@@ -373,7 +355,7 @@ fn fragments_v6() -> Vec<Vec<u8>> {
             next_header: IpNumber::UDP,
             fragment_offset: IpFragOffset::try_new((from / 8) as u16).unwrap(),
             more_fragments: to < datagram.len(),
-            identification: 0xabcdef,
+            identification: 0x00ab_cdef,
         };
         // Padding of four bytes (RFC 8200, section 4.2), ahead of a fragment header.
         let options = [44, 0, 1, 4, 0, 0, 0, 0];
