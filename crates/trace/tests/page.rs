@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use sockeye_testkit::Browser;
 use sockeye_trace::sample::{CLIENT, SERVER, Script};
-use sockeye_trace::{Finding, Lang, Session, Timeline, Weight, render};
+use sockeye_trace::{Finding, Gauge, Lang, Session, Timeline, Weight, render};
 
 /// A page of a session in a file, which goes with it.
 struct Page(PathBuf);
@@ -365,6 +365,14 @@ fn every_fact_is_in_the_page() {
     script.segment(tcp, CLIENT, 0..1448);
     script.read(tcp, SERVER, 4096, 4096);
     script.fail(tcp, SERVER, sockeye_trace::Kind::Read, 100, 11);
+    let gauge = Gauge {
+        unsent: 1000,
+        unacked: 234,
+        unread: 5,
+        send_limit: 87_040,
+        ..Gauge::default()
+    };
+    script.gauge(tcp, SERVER, gauge);
     script.close(tcp, SERVER);
     let udp = script.udp();
     for length in [5, 0, 2000] {
@@ -443,6 +451,8 @@ fn every_fact_is_in_the_page() {
         got.as_array_mut().unwrap().sort_by_key(ToString::to_string);
         assert_eq!(got, want);
     }
+    let gauges = "(() => { const { sending, sendRoom, unread, time } = sockeye.about.flows[0].gauges[1]; return [sending, sendRoom, unread, time.length]; })()";
+    assert_eq!(browser.evaluate(gauges), json!([[1234], [87_040], [5], 1]));
     // Bytes: the second write's begin at offset 1 and are shown as far as the page keeps them.
     let shown = browser.evaluate(&format!(
         "(() => {{ const i = {}; const e = sockeye.events; return [...e.bytes.subarray(e.excerptAt[i], e.excerptAt[i] + e.excerptLen[i])]; }})()",
@@ -450,5 +460,64 @@ fn every_fact_is_in_the_page() {
     ));
     let want: Vec<u8> = (0..200u32).map(|it| (it * 7) as u8).collect();
     assert_eq!(shown, json!(want));
+    page.quiet(&browser);
+}
+
+/// Many events: densities first, single events on zoom, and never more elements than can be drawn in a
+/// moment.
+#[test]
+fn a_large_session_opens_and_moves() {
+    let Some(mut browser) = Browser::start() else {
+        return;
+    };
+    let mut script = Script::new();
+    let talks: Vec<_> = (0..8).map(|_| script.connected_tcp()).collect();
+    let rounds = 8_000u64;
+    for round in 0..rounds {
+        for talk in &talks {
+            script.write(*talk, CLIENT, &[round as u8; 64]);
+            script.segment(*talk, CLIENT, round * 64..round * 64 + 64);
+            script.read(*talk, SERVER, 64, 64);
+        }
+    }
+    let session = script.session();
+    assert!(session.len() > 190_000);
+    let page = Page::new("large", &session, &[], Lang::En);
+    let began = Instant::now();
+    page.open(&mut browser);
+    assert!(
+        began.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        began.elapsed()
+    );
+    until(
+        &mut browser,
+        "document.querySelectorAll('[data-density]').length > 0",
+    );
+    let nodes = "document.querySelectorAll('#picture *').length";
+    let frame =
+        "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))";
+    browser.evaluate(
+        "sockeye.picture.flows.forEach((flow) => { flow.open = true; }); sockeye.act.fit()",
+    );
+    // From everything down to a few microseconds.
+    for _ in 0..40 {
+        browser.evaluate(&format!("sockeye.act.zoom(0.7, 900); {frame}"));
+        let nodes = browser.evaluate(nodes).as_u64().unwrap();
+        assert!(nodes < 4_000, "{nodes} elements");
+    }
+    browser.evaluate(
+        "(() => { const time = sockeye.events.time[sockeye.about.flows[0].last >> 1];
+         sockeye.picture.stage.scrollTop = 0; sockeye.act.lookAtTimes(time, time + 1e6); })()",
+    );
+    until(
+        &mut browser,
+        "document.querySelectorAll('.mark').length > 3 && document.querySelectorAll('.ribbon').length > 2",
+    );
+    let slowest = browser
+        .evaluate("Math.max(...sockeye.act.frames)")
+        .as_f64()
+        .unwrap();
+    assert!(slowest < 2_000.0, "a frame took {slowest} ms");
     page.quiet(&browser);
 }

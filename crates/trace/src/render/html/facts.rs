@@ -14,7 +14,7 @@ use super::excerpt::Excerpts;
 use super::shape::{Shape, note_number, row};
 use crate::packet::{self, Body, Packet};
 use crate::timeline::{Flow, Life, Move, Segment};
-use crate::{Fact, FactId, Finding, Kind, Time, Timeline};
+use crate::{Fact, FactId, Finding, Gauge, Kind, Time, Timeline};
 
 /// Shapes and texts that are kept to be said by number; later ones are said anew each time.
 const KNOWN: usize = 1 << 16;
@@ -120,7 +120,41 @@ impl<'t, 'w> Facts<'t, 'w> {
                 _ => self.call(flow, entry.row, &way.reads[index], &mut before)?,
             }
         }
+        self.gauges(flow)
+    }
+
+    /// How full the buffers of both ends were.
+    fn gauges(&mut self, flow: &Flow) -> io::Result<()> {
+        let session = self.timeline.session;
+        self.blocks.number(flow.gauges.len() as u64)?;
+        let mut from = 0;
+        let mut before = [[0; 4]; 2];
+        for sample in &flow.gauges {
+            let fact = session.fact(sample.fact);
+            let gauge = Gauge::from_payload(fact.data).unwrap_or_default();
+            let at = self.since(fact.event.time);
+            self.blocks.number(sample.end.into())?;
+            self.blocks.signed(at as i64 - from)?;
+            from = at as i64;
+            let sending = u64::from(gauge.unsent) + u64::from(gauge.unacked);
+            let now = [
+                sending,
+                gauge.send_limit.into(),
+                gauge.unread.into(),
+                gauge.recv_limit.into(),
+            ];
+            let before = &mut before[usize::from(sample.end & 1)];
+            for (now, before) in now.into_iter().zip(before) {
+                self.blocks.signed(now as i64 - *before)?;
+                *before = now as i64;
+            }
+        }
         Ok(())
+    }
+
+    /// Nanoseconds since the first thing that happened.
+    fn since(&self, time: Time) -> u64 {
+        exact(time.as_nanos().saturating_sub(self.base.as_nanos()))
     }
 
     /// The messages of both ways, where more is known of them than that each write is one.
@@ -185,7 +219,8 @@ impl<'t, 'w> Facts<'t, 'w> {
         for life in apart {
             self.life(None, life, &mut before)?;
         }
-        Ok(())
+        // No buffers.
+        self.blocks.number(0)
     }
 
     fn call(&mut self, flow: &Flow, row: u8, call: &Move, before: &mut Before) -> io::Result<()> {
@@ -283,11 +318,7 @@ impl<'t, 'w> Facts<'t, 'w> {
                 self.shapes.insert(shape, self.shapes.len() as u64);
             }
         }
-        let from = fact
-            .event
-            .began()
-            .as_nanos()
-            .saturating_sub(self.base.as_nanos());
+        let from = self.since(fact.event.began());
         self.blocks
             .number(exact(from.saturating_sub(before.from)))?;
         before.from = from;

@@ -118,7 +118,24 @@ function decodeFlow(flow, events, reader, item) {
     events.text[item] = decodeText(events, reader);
     decodeExcerpt(events, reader, item);
   }
+  decodeGauges(flow, reader);
   return item;
+}
+
+// How full the buffers of each end were: what was written and not acknowledged, what came and was not
+// read, and the room for each.
+function decodeGauges(flow, reader) {
+  flow.gauges = [0, 1].map(() => ({ time: [], sending: [], sendRoom: [], unread: [], readRoom: [] }));
+  const before = [[0, 0, 0, 0], [0, 0, 0, 0]];
+  let time = 0;
+  for (let left = reader.next(); left > 0; left--) {
+    const end = reader.next();
+    time += reader.signed();
+    const gauge = flow.gauges[end], now = before[end];
+    for (let field = 0; field < 4; field++) now[field] += reader.signed();
+    gauge.time.push(time);
+    [gauge.sending, gauge.sendRoom, gauge.unread, gauge.readRoom].forEach((column, field) => column.push(now[field]));
+  }
 }
 
 function decodeMessages(reader) {

@@ -36,7 +36,7 @@ function bandShape(height, open) {
   take(1, rows.wire); take(4, rows.wire);
   at += gap;
   take(3, rows.call); take(2, rows.call); take(7, rows.life);
-  return { y, height: at + rows.foot };
+  return { y, gap, height: at + rows.foot };
 }
 
 class Picture {
@@ -155,6 +155,7 @@ class Picture {
     for (const [name, from, to] of areas) this.rect(parent, GUTTER, from - 2, this.width + 8, to - from + 4, { class: `lane lane-${name}`, rx: 4 });
     const plot = node('g', { 'clip-path': 'url(#plot)' }, parent);
     for (const { left, right } of this.breaks) this.rect(plot, left, y[6][0], right - left, y[7][0] + y[7][1] - y[6][0], { class: 'pause' });
+    this.gauges(flow, plot, areas);
     const ribbons = node('g', { class: 'ribbons' }, plot);
     const drawn = new Map();
     const order = [6, 7, 0, 3, 1, 4, 5, 2];
@@ -164,6 +165,37 @@ class Picture {
     }
     for (const way of [0, 1]) this.ribbons(flow, way, drawn, ribbons);
     this.gutter(flow, parent, areas, tracks, plot, end);
+  }
+
+  // How full the buffers were, where they are: between the calls and the wire. What waits to be sent
+  // lies against the calls that wrote it, what waits to be read against the wire that brought it.
+  gauges(flow, parent, areas) {
+    flow.gauges.forEach((gauge, end) => {
+      if (!gauge.time.length) return;
+      const [near, far] = end ? [areas[2][1] - 3, areas[1][2] + 3] : [areas[0][2] + 3, areas[1][1] - 3];
+      const most = Math.max(gauge.mostSending ??= largest(gauge.sending), gauge.mostUnread ??= largest(gauge.unread), 1);
+      for (const [values, style, from, to] of [[gauge.sending, 'sending', near, far], [gauge.unread, 'unread', far, near]]) {
+        const path = this.steps(gauge.time, values, from, (to - from) * 0.8 / most);
+        if (!path) continue;
+        this.nodes++;
+        node('path', { d: path, class: `gauge ${style}`, 'data-gauge': end }, parent);
+      }
+    });
+  }
+
+  // A line of steps over a base, closed: the largest value of each pixel.
+  steps(times, values, base, scale) {
+    const from = this.axis.time(this.view.from), to = this.axis.time(this.view.to);
+    const first = Math.max(lowerBound(times, from) - 1, 0), last = Math.min(lowerBound(times, to) + 1, times.length);
+    let path = '', pixel = -Infinity, most = 0, any = 0;
+    for (let index = first; index < last; index++) {
+      const x = Math.max(Math.min(this.x(times[index]), GUTTER + this.width + 10), GUTTER - 10);
+      most = x - pixel < 1 ? Math.max(most, values[index]) : values[index];
+      if (x - pixel >= 1) pixel = x;
+      any += most;
+      path += `${path ? 'H' : 'M'}${x.toFixed(1)}${path ? 'V' : ' '}${(base + most * scale).toFixed(1)}`;
+    }
+    return any ? `${path}H${(last < times.length ? GUTTER + this.width + 10 : this.x(times[last - 1])).toFixed(1)}V${base}H${Math.max(this.x(times[first]), GUTTER - 10).toFixed(1)}Z` : '';
   }
 
   // Who is who, at the left; and what is missing, where it would stand.
@@ -177,6 +209,7 @@ class Picture {
       const who = whoIs(flow, index / 2);
       const role = flow.apart ? '' : words[name];
       label(from, who.watched ? [role, who.programs, `pid ${who.pids.join(', ')}`] : [role, flow.ends[index / 2].address]);
+      this.fills(flow.gauges[index / 2], parent, index ? from - 40 : to + 18);
       if (!who.watched && !flow.apart) this.missing(plot, from, to, words.notWatched);
     });
     const [, from, to] = areas[1];
@@ -189,6 +222,13 @@ class Picture {
         if (first - GUTTER > 180) this.text(plot, GUTTER + 8, from - 12, words.midway, { class: 'quiet' });
       }
     }
+  }
+
+  // The most that the buffers of an end held, and their size.
+  fills(gauge, parent, y) {
+    if (!gauge.time.length || this.shape.gap < 52) return;
+    const lines = [[words.sendBuffer, gauge.mostSending, gauge.sendRoom], [words.readBuffer, gauge.mostUnread, gauge.readRoom]];
+    lines.forEach(([name, most, room], index) => this.text(parent, 12, y + index * 14, `${name} ≤ ${sized(most)} / ${sized(room.at(-1))}`, { class: 'quiet small' }));
   }
 
   wireNote(flow, tracks) {
@@ -209,7 +249,7 @@ class Picture {
     const low = lowerBound(track.ends, from), high = Math.max(indexAt(track.items, to + 1), low);
     const single = Math.min(SINGLE, Math.floor(NODES * 0.8 / this.tracks / 2.2));
     if (high - low > single) {
-      this.density(parent, track, top + 2, height - 4, row % 3 === ROW.WIRE && row < 6 ? 'd1' : 'd0', { row, flow });
+      this.density(parent, track, top + 2, height - 4, row === 1 || row === 4 ? 'd1' : [6, 5, 0].includes(row) ? 'd0' : 'd2', { row, flow });
       return;
     }
     let free = -Infinity, before = -Infinity;
@@ -460,6 +500,10 @@ class Picture {
       ribbon.classList.toggle('lit', items.has(+from) && items.has(+to) && (!bytes || lo < bytes[1] && hi > bytes[0]));
     }
   }
+}
+
+function largest(values) {
+  return values.reduce((a, b) => Math.max(a, b), 0);
 }
 
 // The width of a label: every face the page may get is narrower than this.

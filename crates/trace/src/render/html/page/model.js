@@ -257,6 +257,16 @@ function callFacts(flow, item, shape, facts) {
   facts.push([words.result, resultOf(item) + (end ? ` (${words.endOfStream})` : '')]);
   if (shape.flags) facts.push([words.flags, messageFlags(shape.flags)]);
   if (shape.state) facts.push([words.state, about.states[shape.state]]);
+  const fill = fillAfter(flow.gauges[shape.end], endOf(item));
+  if (fill) facts.push([words.buffers, fill]);
+}
+
+// How full the buffers were when a call had returned.
+function fillAfter(gauge, time) {
+  const after = lowerBound(gauge.time, time);
+  const index = after < gauge.time.length && gauge.time[after] < time + 1e6 ? after : after - 1;
+  if (index < 0) return '';
+  return `${sized(gauge.sending[index])} ${words.unacked}, ${sized(gauge.unread[index])} ${words.unread}`;
 }
 
 function packetFacts(flow, item, shape, facts) {

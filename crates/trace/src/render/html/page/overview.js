@@ -71,8 +71,9 @@ class Overview {
     set(this.shades[0], { x: this.left, width: Math.max(from - this.left, 0) });
     set(this.shades[1], { x: to, width: Math.max(this.left + this.width - to, 0) });
     set(this.frame, { x: from, width: to - from });
-    set(this.grips[0], { x: from - 2.5 });
-    set(this.grips[1], { x: to - 2.5 });
+    const room = to - from > 16 ? 'visible' : 'hidden';
+    set(this.grips[0], { x: from - 2.5, visibility: room });
+    set(this.grips[1], { x: to - 2.5, visibility: room });
   }
 
   // What is under the pointer: an edge of the window, its inside, or neither.

@@ -17,6 +17,7 @@ const WORDS = {
     window: 'window', seq: 'seq', ack: 'ack', ipId: 'IP id', datagram: 'datagram', piece: 'piece', of: 'of',
     note: 'note', message: 'message', messages: 'messages', shows: 'shown here', endOfStream: 'end of stream',
     joined: 'Joined by bytes', nothingJoined: 'Nothing else touches these bytes.',
+    sendBuffer: 'send', readBuffer: 'receive', buffers: 'buffers', unacked: 'not acknowledged', unread: 'not read',
     written: 'written', carried: 'carried', read: 'read',
     items: (n) => n === 1 ? 'event' : 'events', flowsOf: (n) => n === 1 ? 'flow' : 'flows', shown: 'shown', recorded: 'recorded', watching: 'watching cost',
     stops: 'stops', each: 'each', cut: 'The recording ended in the middle of a fact.', lost: 'facts did not fit',
@@ -41,6 +42,7 @@ const WORDS = {
     window: '窗口', seq: '序号', ack: '确认号', ipId: 'IP 标识', datagram: '数据报', piece: '分片', of: '/',
     note: '说明', message: '消息', messages: '消息', shows: '此处显示', endOfStream: '流结束',
     joined: '由字节相连', nothingJoined: '没有别的事件涉及这些字节。',
+    sendBuffer: '发送', readBuffer: '接收', buffers: '缓冲区', unacked: '未确认', unread: '未读',
     written: '写入', carried: '传送', read: '读取',
     items: () => '个事件', flowsOf: () => '条流', shown: '显示', recorded: '记录于', watching: '观察开销',
     stops: '次停顿', each: '每次', cut: '记录在一个事实的中间结束。', lost: '个事实放不下',
@@ -83,6 +85,13 @@ function lasting(ns) {
 
 function counted(number) {
   return String(number).replace(/\B(?=(\d{3})+$)/g, '\u202f');
+}
+
+// A size, with three digits.
+function sized(bytes) {
+  const power = bytes < 1000 ? 0 : bytes < 1024 * 1000 ? 1 : 2;
+  const value = bytes / 1024 ** power;
+  return `${+value.toFixed(power && value < 100 ? 1 : 0)} ${['B', 'KiB', 'MiB'][power]}`;
 }
 
 // Text of a peer as it may be shown: what controls a terminal, turns text around or cannot be seen
