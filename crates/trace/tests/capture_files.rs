@@ -6,8 +6,9 @@ use std::path::Path;
 use std::process::Command;
 
 use sockeye_testkit::{Process, tool};
-use sockeye_trace::pcapng::{PacketRecord, PcapngWriter};
-use sockeye_trace::{Interface, Time, packet_flag};
+use sockeye_trace::pcapng::{self, PacketRecord, PcapngWriter};
+use sockeye_trace::sample::{CLIENT, SERVER, Script};
+use sockeye_trace::{Interface, Lang, Time, Timeline, finding, packet_flag};
 
 /// Runs one of Wireshark's programs; its output by lines.
 fn lines(program: &Path, args: &[&str], file: &Path) -> Vec<String> {
@@ -133,4 +134,69 @@ fn a_packet_of_no_interface_is_an_error() {
         error.to_string(),
         "a packet of interface 7, which was never described"
     );
+}
+
+/// A session's calls stand between its packets, with program, call and bytes.
+#[test]
+fn wireshark_shows_the_lanes_of_a_session() {
+    let (Some(tshark), Some(capinfos)) = (tool("tshark"), tool("capinfos")) else {
+        return;
+    };
+    let mut script = Script::new();
+    let tcp = script.connected_tcp();
+    script.write(tcp, CLIENT, b"hello ");
+    script.write(tcp, CLIENT, b"world");
+    script.segment(tcp, CLIENT, 0..11);
+    script.read(tcp, SERVER, 1024, 11);
+    let session = script.session();
+    let timeline = Timeline::build(&session);
+    let findings = finding::find(&timeline);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("lanes.pcapng");
+    let out = BufWriter::new(File::create(&file).unwrap());
+    pcapng::write(&timeline, &findings, Lang::En, out).unwrap();
+
+    // As it stands in the table of packets: time, addresses, protocol, length, what it says.
+    let table = lines(&tshark, &["-n", "-t", "e", "-r"], &file);
+    let has = |words: &[&str]| {
+        let found = table
+            .iter()
+            .any(|line| words.iter().all(|word| line.contains(word)));
+        assert!(found, "no line with {words:?} in:\n{}", table.join("\n"));
+    };
+    has(&["127.0.0.1", "python3[100] sendto 6 [0..6)"]);
+    has(&["python3[100] sendto 5 [6..11)"]);
+    has(&["TCP", "40000", "5000", "Len=11"]);
+    has(&["python3[200] recvfrom 11 [0..11)"]);
+    assert!(!table.iter().any(|line| line.contains("Malformed")));
+
+    let filter = [
+        "-n",
+        "-Y",
+        "exported_pdu",
+        "-T",
+        "fields",
+        "-e",
+        "data.text",
+        "-e",
+        "exported_pdu.dst_port",
+        "-e",
+        "data.data",
+        "-r",
+    ];
+    let calls = lines(&tshark, &filter, &file).join("\n");
+    assert!(calls.contains("68656c6c6f20"), "{calls}");
+    let comments = lines(
+        &tshark,
+        &["-n", "-T", "fields", "-e", "frame.comment", "-r"],
+        &file,
+    );
+    let comments = comments.join("\n");
+    assert!(
+        comments.contains("flow 1, client→server: bytes 0..11 (writes 1 to 2)"),
+        "{comments}"
+    );
+    assert!(comments.contains(&findings[0].sentence[0]), "{comments}");
+    let infos = lines(&capinfos, &[], &file).join("\n");
+    assert!(infos.contains("Number of interfaces in file: 2"), "{infos}");
 }

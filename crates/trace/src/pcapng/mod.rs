@@ -4,15 +4,20 @@
 //! Source of the format: <https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-02.html>.
 
 mod blocks;
+mod lanes;
 mod reader;
 mod writer;
 
+pub use lanes::write;
 pub use reader::{BLOCK_LIMIT, CaptureFileError, CaptureReader, INTERFACE_LIMIT, read};
 pub use writer::{PacketRecord, PcapngWriter};
 
 /// Bytes of one packet that are written at most: Wireshark takes no packet for sound that is longer
 /// (`WTAP_MAX_PACKET_SIZE_STANDARD`). Its length on the wire is told in full.
 pub const PACKET_LIMIT: usize = 262_144;
+
+/// The interface of a file whose packets are calls of programs: see [`write`].
+pub const PROGRAMS: &str = "programs";
 
 /// Types of blocks.
 mod block {

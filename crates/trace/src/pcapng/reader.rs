@@ -5,8 +5,9 @@ use std::io::{self, Read};
 
 use thiserror::Error;
 
-use super::block;
 use super::blocks::{self, Captured, Order, Ticks};
+use super::lanes::UPPER_PDU;
+use super::{PROGRAMS, block};
 use crate::session::read_full;
 use crate::{ConnId, Event, Fact, Gap, Head, Interface, Kind, Session, Time, WireSource};
 
@@ -100,6 +101,8 @@ struct Known {
     ticks: Ticks,
     /// Whether it waits in the news.
     fresh: bool,
+    /// Its packets are calls of programs, which our own writer put there, and none of a network.
+    programs: bool,
 }
 
 #[derive(Debug)]
@@ -255,6 +258,7 @@ impl<R: Read> CaptureReader<R> {
         if number >= INTERFACE_LIMIT {
             return Err(self.damaged("it describes more interfaces than any machine has"));
         }
+        let programs = described.link_type == UPPER_PDU && described.name == PROGRAMS;
         self.interfaces.push(Known {
             interface: Interface {
                 number: number as u64,
@@ -265,8 +269,11 @@ impl<R: Read> CaptureReader<R> {
             },
             ticks: described.ticks,
             fresh: true,
+            programs,
         });
-        self.news.push_back(News::Interface(number));
+        if !programs {
+            self.news.push_back(News::Interface(number));
+        }
         Ok(())
     }
 
@@ -275,6 +282,9 @@ impl<R: Read> CaptureReader<R> {
         let Some(known) = self.interfaces.get(index) else {
             return Err(self.damaged("a packet names an interface that was not described"));
         };
+        if known.programs {
+            return Ok(());
+        }
         let len = packet.len as usize;
         if self
             .body
