@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod context;
 mod journal;
+mod ours;
 mod runtime_dir;
 mod signals;
 mod supervisor;

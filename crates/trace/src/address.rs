@@ -18,6 +18,8 @@ pub enum Transport {
     Tcp,
     /// UDP.
     Udp,
+    /// A stream of a QUIC connection; its packets are UDP's.
+    Quic,
     /// Unix streams.
     Unix,
     /// Unix datagrams.
@@ -38,6 +40,7 @@ impl Transport {
         match self {
             Self::Tcp => "tcp",
             Self::Udp => "udp",
+            Self::Quic => "quic",
             Self::Unix => "unix",
             Self::UnixDgram => "unix-dgram",
             Self::UnixSeqpacket => "unix-seqpacket",
@@ -49,7 +52,7 @@ impl Transport {
 
     /// Whether it is a stream of bytes; elsewhere the kernel keeps messages apart.
     pub const fn is_stream(self) -> bool {
-        matches!(self, Self::Tcp | Self::Unix)
+        matches!(self, Self::Tcp | Self::Quic | Self::Unix)
     }
 
     /// Whether packets of it can be seen on an interface.

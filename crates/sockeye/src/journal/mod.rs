@@ -11,6 +11,7 @@ mod log;
 mod names;
 mod sink;
 mod socket;
+mod trace;
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -19,12 +20,13 @@ use std::time::Duration;
 
 use encoding_rs::Encoding;
 use sockeye_net::Errno;
-use sockeye_trace::{Observer, Recorder, Time};
+use sockeye_trace::{Event, Observer, Recorder, Time};
 use tokio::sync::watch;
 
 pub(crate) use line::Line;
 pub(crate) use sink::Target;
 pub(crate) use socket::tell_socket;
+pub(crate) use trace::{Plan as TracePlan, TraceFlags};
 
 use crate::catalogue::{self, Lang};
 use crate::exit::{self, Exit};
@@ -32,6 +34,7 @@ use crate::ui::Ui;
 use log::Log;
 use names::Names;
 use sink::Sink;
+use trace::TraceFile;
 
 /// How long the journal sleeps between two looks while there is something to see.
 const BUSY: Duration = Duration::from_millis(10);
@@ -62,6 +65,8 @@ pub(crate) struct View {
     pub(crate) verbose: bool,
     /// How a peer's bytes become text.
     pub(crate) encoding: &'static Encoding,
+    /// A session that is written besides.
+    pub(crate) trace: Option<TracePlan>,
 }
 
 /// Something that we say ourselves, beside what the recorder saw.
@@ -89,7 +94,7 @@ impl Journal {
         let (done_tx, done) = mpsc::sync_channel(1);
         let (unread_tx, unread) = watch::channel(None);
         let mut notices = Some(notices);
-        if view.log || view.json.is_some() {
+        if view.log || view.json.is_some() || view.trace.is_some() {
             let scribe = Scribe::new(recorder, ui, view, unread_tx)?;
             std::thread::Builder::new()
                 .name("journal".into())
@@ -182,6 +187,8 @@ struct Scribe {
     view: View,
     log: Option<(Log, Sink)>,
     json: Option<Sink>,
+    trace: Option<TraceFile>,
+    ui: Ui,
     lang: Lang,
     /// Notices that wait for events that happened before them.
     held: VecDeque<Notice>,
@@ -197,12 +204,17 @@ impl Scribe {
     ) -> anyhow::Result<Self> {
         let json = view.json.take().map(Sink::open).transpose()?;
         let log = view.log.then(|| (Log::new(ui, &view), Sink::stderr()));
-        let observer = if view.show {
+        let kept = view.trace.as_ref().map(|plan| plan.payload_cap);
+        let trace = view.trace.take();
+        let trace = trace.map(|plan| TraceFile::open(plan, recorder));
+        let trace = trace.transpose()?;
+        let observer = if view.show || trace.is_some() {
             recorder.observe()
         } else {
             recorder.observe_life()
         };
-        recorder.set_payload_cap(SHOWN);
+        let shown = if view.show { SHOWN } else { 0 };
+        recorder.set_payload_cap(kept.unwrap_or(SHOWN).max(shown));
         Ok(Self {
             recorder: recorder.clone(),
             observer,
@@ -210,6 +222,8 @@ impl Scribe {
             view,
             log,
             json,
+            trace,
+            ui,
             lang: ui.lang,
             held: VecDeque::new(),
             unread,
@@ -248,7 +262,14 @@ impl Scribe {
         }
         // What was said before an event was recorded is in the inbox by now.
         self.held.extend(inbox.try_iter());
+        let lost = self.observer.take_dropped();
+        self.trace(&events, lost, over);
         for (event, payload) in &events {
+            if event.kind().is_call() && !self.view.show {
+                // Only the session wanted it.
+                continue;
+            }
+            let payload = &payload[..payload.len().min(kept(event))];
             self.notices_until(event.time);
             self.names.learn(event, payload);
             if let Some(json) = &mut self.json {
@@ -270,11 +291,20 @@ impl Scribe {
         } else {
             settled
         });
-        let lost = self.observer.take_dropped();
         if lost > 0 {
             self.lost(lost);
         }
         self.write() || !self.held.is_empty()
+    }
+
+    /// Writes the session on. One that cannot be written is given up, and that is said.
+    fn trace(&mut self, events: &[(Event, Vec<u8>)], lost: u64, over: bool) {
+        let Some(trace) = &mut self.trace else { return };
+        let now = self.recorder.now();
+        if let Err(error) = trace.turn(events, now, lost, over) {
+            self.ui.error(&error);
+            self.trace = None;
+        }
     }
 
     fn notices_until(&mut self, time: Time) {
@@ -332,11 +362,20 @@ impl Scribe {
     }
 }
 
+/// How many bytes of an event's payload the log and the lines show.
+fn kept(event: &Event) -> usize {
+    if event.kind().is_data() {
+        SHOWN
+    } else {
+        usize::MAX
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
-    use sockeye_trace::{Closing, ConnId, Event, Kind};
+    use sockeye_trace::{Closing, ConnId, Kind};
 
     use super::*;
 
@@ -348,6 +387,7 @@ mod tests {
             ansi: false,
             verbose: false,
             encoding: encoding_rs::UTF_8,
+            trace: None,
         }
     }
 

@@ -13,7 +13,7 @@ use super::transfer::{DigestName, Session, Telling, endpoint};
 use crate::catalogue as say;
 use crate::context::Context;
 use crate::exit::{Exit, usage};
-use crate::journal::Target;
+use crate::journal::{Target, TraceFlags};
 use crate::ui::{Table, escape, write_stdout};
 use crate::values::Wait;
 
@@ -56,6 +56,8 @@ pub(crate) struct Get {
     /// Write events to a file, or to an open descriptor: fd:N (docs/events.md)
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
     events: Option<Target>,
+    #[command(flatten)]
+    trace: TraceFlags,
 }
 
 impl Get {
@@ -79,6 +81,7 @@ impl Get {
             json: self.events.clone(),
             is_report: false,
             resumes: !matches!(target, Taken::Stdout),
+            trace: self.trace.plan("get", None),
         };
         let (mut session, link) = Session::open(context, &endpoint, &telling).await?;
         // A bar between the lines of what is printed would spoil both.
@@ -123,6 +126,7 @@ impl Get {
             },
             is_report: true,
             resumes: false,
+            trace: self.trace.plan("get", None),
         };
         let (session, link) = Session::open(context, endpoint, &telling).await?;
         let mut table = Table::default();

@@ -15,7 +15,7 @@ use super::transfer::{DigestName, Session, Telling, endpoint};
 use crate::catalogue as say;
 use crate::context::Context;
 use crate::exit::{Exit, usage};
-use crate::journal::Target;
+use crate::journal::{Target, TraceFlags};
 use crate::ui::Shown;
 use crate::values::Wait;
 
@@ -49,6 +49,8 @@ pub(crate) struct Put {
     /// Write JSON Lines instead of text (docs/events.md)
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    trace: TraceFlags,
 }
 
 impl Put {
@@ -96,6 +98,7 @@ impl Put {
             json: self.json.then_some(Target::Stdout),
             is_report: true,
             resumes,
+            trace: self.trace.plan("put", None),
         }
     }
 
@@ -133,6 +136,11 @@ impl Put {
         sources: Vec<Source>,
         rename: Option<FileName>,
     ) -> anyhow::Result<Exit> {
+        if self.trace.is_asked() && sources.len() > 1 {
+            return Err(usage!(
+                "--plain makes a connection for each file: --trace is for one FILE"
+            ));
+        }
         let mut worst = Exit::Done;
         for source in sources {
             let Source::Path(path) = source else {

@@ -10,4 +10,5 @@ mod schema;
 mod serve;
 mod show;
 mod terminal;
+mod trace;
 mod trust;

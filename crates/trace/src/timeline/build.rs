@@ -257,7 +257,9 @@ impl<'s> Builder<'s> {
             (Transport::Unix | Transport::UnixSeqpacket | Transport::UnixDgram, ..) => {
                 self.place_unix(number, event)
             }
-            (Transport::Tcp, Address::Ip(local), Address::Ip(peer)) if local.port() != 0 => {
+            (Transport::Tcp | Transport::Quic, Address::Ip(local), Address::Ip(peer))
+                if local.port() != 0 =>
+            {
                 let (local, peer) = (*local, *peer);
                 self.place_pair(number, local, peer, event)
             }
@@ -280,14 +282,16 @@ impl<'s> Builder<'s> {
         event: &Event,
     ) -> Place {
         let (pair, end) = ordered(local, peer);
-        let socket = self.sides[number as usize].socket;
+        let Side {
+            socket, transport, ..
+        } = self.sides[number as usize];
         let current = self
             .pairs
             .get(&(true, pair))
             .and_then(|flows| flows.last().copied());
         let flow = match current {
             Some(flow) if self.fits(flow, end, socket) => flow,
-            _ => self.open(Transport::Tcp, pair, event),
+            _ => self.open(transport, pair, event),
         };
         self.join(flow, end, number)
     }
@@ -394,7 +398,7 @@ impl<'s> Builder<'s> {
         let flow = self.drafts.len() as u32;
         let addresses = [Address::ip(pair.0), Address::ip(pair.1)];
         self.drafts.push(Draft::new(transport, addresses, event));
-        let key = (transport == Transport::Tcp, pair);
+        let key = (transport.is_stream(), pair);
         self.pairs.entry(key).or_default().push(flow);
         flow
     }

@@ -35,6 +35,11 @@ pub(super) const PAGE: Page = Page {
             "events",
             "把事件写入文件，或写入已打开的描述符 fd:N（docs/events.md）",
         ),
+        (
+            "trace",
+            "写一个供 `show` 读取的会话：每次读写，以及获准抓取的包",
+        ),
+        ("trace_bytes", "其中每次读写保留多少内容 [默认：256]"),
     ],
     examples: &[
         Example {

@@ -21,6 +21,11 @@ pub(super) const PAGE: Page = Page {
         ),
         ("timeout", "多久没有任何进展就放弃"),
         ("json", "输出 JSON Lines 而不是文字（docs/events.md）"),
+        (
+            "trace",
+            "写一个供 `show` 读取的会话：每次读写，以及获准抓取的包",
+        ),
+        ("trace_bytes", "其中每次读写保留多少内容 [默认：256]"),
     ],
     examples: &[
         Example {

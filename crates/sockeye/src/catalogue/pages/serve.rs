@@ -67,6 +67,11 @@ pub(super) const PAGE: Page = Page {
             "config",
             "示例服务的配置文件（默认 ./sockeye.toml，其次 ~/.config/sockeye/sockeye.toml）",
         ),
+        (
+            "trace",
+            "写一个供 `show` 读取的会话：每次读写，以及获准抓取的包",
+        ),
+        ("trace_bytes", "其中每次读写保留多少内容 [默认：256]"),
     ],
     examples: &[
         Example {

@@ -22,7 +22,7 @@ use sockeye_trace::Closing;
 
 use crate::context::Context;
 use crate::exit::{Exit, Interrupted, Usage, usage};
-use crate::journal::Target;
+use crate::journal::{Target, TraceFlags};
 use crate::signals::{Asked, Signals};
 use crate::ui::write_stdout;
 use crate::values::{Charset, Pause, ReadSize, Wait};
@@ -107,6 +107,8 @@ pub(crate) struct Dial {
     /// Write events to a file, or to an open descriptor: fd:N (docs/events.md)
     #[arg(long, value_name = "FILE", help_heading = "What to see")]
     events: Option<Target>,
+    #[command(flatten)]
+    trace: TraceFlags,
 }
 
 const ENDS: &str = "What ends when";

@@ -45,6 +45,10 @@ pub(super) async fn open(
         ansi: dial.ansi,
         verbose: context.global.verbose > 0,
         encoding: dial.encoding.unwrap_or_default().0,
+        trace: dial.trace.plan(
+            "dial",
+            dial.framing(endpoint)?.map(|framing| framing.to_string()),
+        ),
     };
     let journal = Journal::start(recorder, context.ui, view)?;
     let link = if dial.listen {

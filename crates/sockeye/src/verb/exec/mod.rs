@@ -21,7 +21,7 @@ use sockeye_service::exec::Output;
 
 use crate::context::Context;
 use crate::exit::{Exit, usage};
-use crate::journal::{Journal, Target, View};
+use crate::journal::{Journal, Target, TraceFlags, View};
 use crate::values::{Charset, Count, Wait};
 use crate::words;
 use output::Style;
@@ -76,6 +76,8 @@ pub(crate) struct Exec {
     /// Write events to a file, or to an open descriptor: fd:N (docs/events.md)
     #[arg(long, value_name = "FILE", help_heading = "What to see")]
     events: Option<Target>,
+    #[command(flatten)]
+    trace: TraceFlags,
 }
 
 const HOSTS: &str = "Several hosts";
@@ -155,6 +157,7 @@ impl Exec {
             ansi: false,
             verbose: context.global.verbose > 0,
             encoding: self.encoding.unwrap_or_default().0,
+            trace: self.trace.plan("exec", None),
         }
     }
 

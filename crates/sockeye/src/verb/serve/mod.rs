@@ -23,7 +23,7 @@ use crate::catalogue::Lang;
 use crate::config::Config;
 use crate::context::Context;
 use crate::exit::{Exit, Interrupted, unless_closed, usage};
-use crate::journal::{Journal, Target, View};
+use crate::journal::{Journal, Target, TraceFlags, View};
 use crate::runtime_dir;
 use crate::signals::{Asked, Signals};
 use crate::supervisor::Supervisor;
@@ -65,6 +65,8 @@ pub(crate) struct Serve {
         conflicts_with = "json"
     )]
     events: Option<Target>,
+    #[command(flatten)]
+    trace: TraceFlags,
     /// Config of the exchange (default: ./sockeye.toml, then ~/.config/sockeye/sockeye.toml)
     #[arg(
         long,
@@ -135,6 +137,7 @@ impl Serve {
 
     fn view(&self, context: &Context, config: &Config) -> View {
         let json = self.json.then_some(Target::Stdout);
+        let frame = self.entry.frame.as_ref().map(ToString::to_string);
         View {
             log: !context.global.quiet && !self.json,
             json: json.or_else(|| self.events.clone()),
@@ -142,6 +145,7 @@ impl Serve {
             ansi: self.ansi,
             verbose: context.global.verbose > 0,
             encoding: config.charset(),
+            trace: self.trace.plan("serve", frame),
         }
     }
 

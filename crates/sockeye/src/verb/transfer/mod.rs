@@ -15,7 +15,7 @@ use sockeye_trace::{Closing, ConnId, Event, Kind};
 
 use crate::context::Context;
 use crate::exit::{Exit, Usage, unless_closed};
-use crate::journal::{Journal, Target, View};
+use crate::journal::{Journal, Target, TracePlan, View};
 use crate::signals::{Asked, Signals};
 use crate::trust;
 use bar::Bar;
@@ -63,6 +63,8 @@ pub(super) struct Telling {
     pub(super) is_report: bool,
     /// The answer to being stopped: whether doing the same again goes on.
     pub(super) resumes: bool,
+    /// A session that is written besides.
+    pub(super) trace: Option<TracePlan>,
 }
 
 impl<'a> Session<'a> {
@@ -80,6 +82,7 @@ impl<'a> Session<'a> {
             ansi: false,
             verbose: context.global.verbose > 0,
             encoding: encoding_rs::UTF_8,
+            trace: telling.trace.clone(),
         };
         let has_events = telling.json.is_some();
         let journal = Journal::start(recorder, context.ui, view)?;

@@ -13,9 +13,9 @@ use sockeye_observe::watch::{Notice, Options, Program, Tracer, Uring};
 use sockeye_trace::Fact;
 
 use super::facts::{Facts, now};
-use super::ours::Ours;
 use super::wire::{self, Wire};
 use crate::exit::usage;
+use crate::ours::Ours;
 use crate::verb::watch::plan::Plan;
 
 /// How long programs have between SIGTERM and SIGKILL.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use sockeye_trace::{Call, ConnId, Event, Fact, Gap, Head, Kind, Side, Time, Transport, Writer};
 
-use super::ours::Ours;
+use crate::ours::Ours;
 
 /// Facts that wait to be written together: a system call for each would cost as much as the fact.
 const BUFFER: usize = 64 << 10;

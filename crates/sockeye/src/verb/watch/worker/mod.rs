@@ -6,7 +6,6 @@
 
 mod conduct;
 mod facts;
-mod ours;
 mod wire;
 
 use std::io;

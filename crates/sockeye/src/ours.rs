@@ -21,7 +21,7 @@ const FRAGMENTED: usize = 1024;
 
 /// Decides about packets, one after the other.
 #[derive(Debug, Default)]
-pub(super) struct Ours {
+pub(crate) struct Ours {
     /// The ports of watched sockets, each with the addresses that it was seen with.
     places: HashMap<(Protocol, u16), HashSet<IpAddr>>,
     /// The link types of the interfaces.
@@ -60,7 +60,7 @@ impl Held {
 
 impl Ours {
     /// A watched socket has an address: gives what was held back for it to `each`.
-    pub(super) fn learn(&mut self, side: &Side, mut each: impl FnMut(&Fact<'_>)) {
+    pub(crate) fn learn(&mut self, side: &Side, mut each: impl FnMut(&Fact<'_>)) {
         let protocol = match side.transport {
             Transport::Tcp => Protocol::Tcp,
             Transport::Udp => Protocol::Udp,
@@ -84,7 +84,7 @@ impl Ours {
     }
 
     /// Whether this fact of a capture is to be told of now. What is not may be later.
-    pub(super) fn takes(&mut self, fact: &Fact<'_>) -> bool {
+    pub(crate) fn takes(&mut self, fact: &Fact<'_>) -> bool {
         if fact.kind() == Kind::Interface
             && let Some(interface) = fact.describes::<Interface>()
         {
