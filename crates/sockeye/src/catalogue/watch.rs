@@ -25,6 +25,6 @@ texts! {
     UNREAD: "{unread} unread", "{unread} 未读";
     FOUND: " found ", " 发现 ";
     SAID: " said by the programs ", " 程序的输出 ";
-    KEYS: " ↑↓ PgUp PgDn scroll  End follow  Tab connection  Space pause  x hex  w found  o output  q end", " ↑↓ PgUp PgDn 滚动  End 跟随  Tab 换连接  空格 暂停  x 十六进制  w 发现  o 输出  q 结束";
-    KEYS_ENDED: " ↑↓ PgUp PgDn scroll  Home End  Tab connection  x hex  w found  o output  q leave", " ↑↓ PgUp PgDn 滚动  Home End  Tab 换连接  x 十六进制  w 发现  o 输出  q 离开";
+    KEYS: " q end  ↑↓ PgUp PgDn scroll  End follow  Tab connection  Space pause  x hex  w found  o output", " q 结束  ↑↓ PgUp PgDn 滚动  End 跟随  Tab 换连接  空格 暂停  x 十六进制  w 发现  o 输出";
+    KEYS_ENDED: " q leave  ↑↓ PgUp PgDn scroll  Home End  Tab connection  x hex  w found  o output", " q 离开  ↑↓ PgUp PgDn 滚动  Home End  Tab 换连接  x 十六进制  w 发现  o 输出";
 }

@@ -146,12 +146,11 @@ impl Watch {
     }
 
     fn head(&self) -> Head {
-        let words = std::env::args_os();
+        let words = std::env::args_os().skip(1);
+        let words = words.map(|word| word.to_string_lossy().into_owned());
         Head {
             verb: "watch".into(),
-            command: words
-                .map(|word| word.to_string_lossy().into_owned())
-                .collect(),
+            command: std::iter::once("sockeye".to_owned()).chain(words).collect(),
             host: host(),
             payload_cap: self.bytes.0,
             frame: self

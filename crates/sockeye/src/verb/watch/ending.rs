@@ -155,15 +155,9 @@ impl Watch {
     /// for.
     fn exit(&self, context: &Context, session: &Session) -> Exit {
         let mut status = Exit::Done;
-        let mut seen: Vec<String> = vec![];
-        for process in processes(session) {
-            // The first of a role is the program itself; what it started has the same.
-            if process.ended.is_empty() || seen.contains(&process.role) {
-                continue;
-            }
-            seen.push(process.role.clone());
+        for process in programs(session) {
             let code = code(&process.ended);
-            if code == Some(0) {
+            if process.ended.is_empty() || code == Some(0) {
                 continue;
             }
             if process.role != SERVER {
@@ -196,6 +190,21 @@ fn processes(session: &Session) -> impl Iterator<Item = Process> {
     told.filter_map(|(_, fact)| fact.describes())
 }
 
+/// The programs that were started, or attached to, by what was told of them last: the first process of a
+/// role, since what it starts has the same, or each where nobody has a role.
+fn programs(session: &Session) -> Vec<Process> {
+    let mut programs: Vec<Process> = vec![];
+    for process in processes(session) {
+        let same = |known: &&mut Process| known.pid == process.pid || known.role == process.role;
+        match programs.iter_mut().find(same) {
+            Some(known) if known.pid == process.pid => *known = process,
+            Some(_) => {}
+            None => programs.push(process),
+        }
+    }
+    programs
+}
+
 /// What a shell reports for an end as [`Process::ended`] has it: `exit 3`, `signal KILL`.
 fn code(ended: &str) -> Option<u8> {
     match ended.split_once(' ')? {
@@ -222,7 +231,41 @@ fn called(role: &str, name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sockeye_trace::{ConnId, Event, Fact, Time};
+
     use super::*;
+
+    #[test]
+    fn what_a_program_starts_does_not_speak_for_it() {
+        let mut session = Session::default();
+        let mut told = |pid, role: &str, ended: &str| {
+            let process = Process {
+                pid,
+                role: role.into(),
+                ended: ended.into(),
+                ..Process::default()
+            };
+            let text = serde_json::to_string(&process).unwrap();
+            let mut fact = Fact::new(Event::new(
+                Kind::Process,
+                ConnId::default(),
+                Time::default(),
+            ));
+            fact.text = &text;
+            session.push(&fact);
+        };
+        told(4, "server", "");
+        told(5, "server", "");
+        told(5, "server", "exit 1");
+        told(6, "client", "");
+        told(4, "server", "signal TERM");
+        told(6, "client", "exit 3");
+        let ends = programs(&session)
+            .into_iter()
+            .map(|process| (process.pid, process.ended));
+        let expected = [(4, "signal TERM".to_owned()), (6, "exit 3".to_owned())];
+        assert_eq!(ends.collect::<Vec<_>>(), expected);
+    }
 
     #[test]
     fn ends_are_what_a_shell_says() {

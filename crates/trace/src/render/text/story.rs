@@ -1,5 +1,6 @@
 //! What stands around the flows: who recorded it, what no flow claims, what could not be seen, what it cost.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 
 use super::calls;
@@ -7,7 +8,7 @@ use super::lanes::{Picture, is_told_apart};
 use super::paint::{Line, Span, Style, wrap};
 use super::payload::escape;
 use super::quantity::{counted, duration, millis, moment};
-use crate::{Kind, Lang, Side, WireSource};
+use crate::{Kind, Lang, Process, Side, WireSource};
 
 /// Lines about sockets that no flow claims.
 const APART: usize = 40;
@@ -203,29 +204,7 @@ impl Picture<'_, '_> {
             };
             self.paragraph(&text, Style::Mark, out)?;
         }
-        let programs: Vec<String> = self
-            .timeline
-            .processes
-            .iter()
-            .map(|process| {
-                let name = self.program(process.pid);
-                let ended = escape(&process.ended);
-                [&*name, &*ended].join(" ").trim_end().to_owned()
-            })
-            .collect();
-        if !programs.is_empty() {
-            let shown = programs.len().min(APART);
-            let more = match programs.len() - shown {
-                0 => String::new(),
-                more => format!(" … +{more}"),
-            };
-            let list = programs[..shown].join(self.pick(", ", "，"));
-            self.item(
-                self.pick("watched", "观察对象"),
-                &format!("{list}{more}"),
-                out,
-            )?;
-        }
+        self.programs(out)?;
         let (mut calls, mut packets, mut stops, mut spent) = (0, 0, 0u64, 0u64);
         for (_, fact) in self.timeline.session.facts() {
             match fact.kind() {
@@ -280,6 +259,35 @@ impl Picture<'_, '_> {
             self.item(self.pick("dropped", "丢失"), &text, out)?;
         }
         Ok(())
+    }
+
+    /// Who was watched: those that used a socket or were started by nobody who is watched too. What else
+    /// they started, as shells do by the dozen, is counted.
+    fn programs(&self, out: &mut dyn Write) -> io::Result<()> {
+        let processes = &self.timeline.processes;
+        let users: HashSet<u32> = self.timeline.sides.iter().map(|side| side.pid).collect();
+        let watched: HashSet<u32> = processes.iter().map(|process| process.pid).collect();
+        let counts =
+            |process: &&Process| users.contains(&process.pid) || !watched.contains(&process.parent);
+        let named: Vec<&Process> = processes.iter().filter(counts).collect();
+        if named.is_empty() {
+            return Ok(());
+        }
+        let name = |process: &&Process| {
+            let (name, ended) = (self.program(process.pid), escape(&process.ended));
+            [&*name, &*ended].join(" ").trim_end().to_owned()
+        };
+        let shown: Vec<String> = named.iter().take(APART).map(name).collect();
+        let mut list = shown.join(self.pick(", ", "，"));
+        let more = processes.len() - shown.len();
+        if more > 0 {
+            list += &match (self.options.lang, named.len() > shown.len()) {
+                (Lang::En, false) => format!(", and {more} that used no socket"),
+                (Lang::Zh, false) => format!("，另有 {more} 个未使用套接字"),
+                (_, true) => format!(" … +{more}"),
+            };
+        }
+        self.item(self.pick("watched", "观察对象"), &list, out)
     }
 
     fn item(&self, name: &str, text: &str, out: &mut dyn Write) -> io::Result<()> {
