@@ -156,6 +156,8 @@ impl Tracer {
         if !reason(self) {
             return;
         }
+        // Who called before this began has been heard: the end is under way.
+        let _ = self.waker.take();
         let (done, watch) = mpsc::channel::<()>();
         let waker = self.waker();
         let alarm = thread::spawn(move || {

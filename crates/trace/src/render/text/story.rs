@@ -278,16 +278,19 @@ impl Picture<'_, '_> {
             [&*name, &*ended].join(" ").trim_end().to_owned()
         };
         let shown: Vec<String> = named.iter().take(APART).map(name).collect();
-        let mut list = shown.join(self.pick(", ", "，"));
+        let list = shown.join(self.pick(", ", "，"));
         let more = processes.len() - shown.len();
-        if more > 0 {
-            list += &match (self.options.lang, named.len() > shown.len()) {
-                (Lang::En, false) => format!(", and {more} that used no socket"),
-                (Lang::Zh, false) => format!("，另有 {more} 个未使用套接字"),
-                (_, true) => format!(" … +{more}"),
-            };
-        }
-        self.item(self.pick("watched", "观察对象"), &list, out)
+        let more = match (self.options.lang, named.len() > shown.len()) {
+            _ if more == 0 => String::new(),
+            (Lang::En, false) => format!(", and {more} that used no socket"),
+            (Lang::Zh, false) => format!("，另有 {more} 个未使用套接字"),
+            (_, true) => format!(" … +{more}"),
+        };
+        self.item(
+            self.pick("watched", "观察对象"),
+            &format!("{list}{more}"),
+            out,
+        )
     }
 
     fn item(&self, name: &str, text: &str, out: &mut dyn Write) -> io::Result<()> {

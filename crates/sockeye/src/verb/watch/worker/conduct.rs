@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -46,14 +46,20 @@ pub(super) fn run(plan: &Plan, streams: Vec<OwnedFd>, orders: UnixStream) -> any
     let out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     let facts = Arc::new(Facts::new(out, &head, ours)?);
     // Set once the clients have ended and a server is left.
-    let settling = Arc::new(AtomicBool::new(false));
+    let settling = Arc::new(Mutex::new(false));
     let each_round = {
         let (facts, settling) = (Arc::clone(&facts), Arc::clone(&settling));
         move || {
-            if settling.load(Ordering::SeqCst) && facts.is_quiet() {
+            let settling = settling.lock().unwrap_or_else(PoisonError::into_inner);
+            if *settling && facts.is_quiet() {
                 waker.wake();
             }
         }
+    };
+    let is_settling = |to: Option<bool>| {
+        let mut settling = settling.lock().unwrap_or_else(PoisonError::into_inner);
+        *settling = to.unwrap_or(*settling);
+        *settling
     };
     let wire = Wire::start(capture, Arc::clone(&facts), each_round);
     let mut sink = |fact: &Fact<'_>| facts.tell(fact);
@@ -63,9 +69,13 @@ pub(super) fn run(plan: &Plan, streams: Vec<OwnedFd>, orders: UnixStream) -> any
         &mut tracer,
         &mut programs,
         &mut sink,
-        &|| stop.load(Ordering::SeqCst) || (settling.load(Ordering::SeqCst) && facts.is_quiet()),
-        &settling,
+        &|| stop.load(Ordering::SeqCst) || (is_settling(None) && facts.is_quiet()),
+        &|| {
+            is_settling(Some(true));
+        },
     );
+    // The programs' grace is theirs: nobody calls any more.
+    is_settling(Some(false));
     // Whatever went wrong, what was seen until then is told.
     tracer.finish(GRACE, &mut sink);
     wire.finish();
@@ -79,7 +89,7 @@ fn watch(
     programs: &mut impl Iterator<Item = Program>,
     sink: &mut dyn FnMut(&Fact<'_>),
     enough: &dyn Fn() -> bool,
-    settling: &AtomicBool,
+    settle: &dyn Fn(),
 ) -> anyhow::Result<()> {
     for pid in &plan.attach {
         tracer.attach(*pid, sink).map_err(unwatched)?;
@@ -106,7 +116,7 @@ fn watch(
                     );
                 }
                 if exit.role != SERVER && running > 0 {
-                    settling.store(true, Ordering::SeqCst);
+                    settle();
                 }
             }
             Notice::Woken if enough() => return Ok(()),
