@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use sockeye_net::Errno;
 use sockeye_service::exec::client::End as Ended;
-use sockeye_trace::pcapng::PcapngWriter;
 use sockeye_trace::render::text::TextOptions;
 use sockeye_trace::render::{html, json, text};
-use sockeye_trace::{Finding, Kind, Process, Session, Timeline, finding};
+use sockeye_trace::{Finding, Kind, Process, Session, Timeline, finding, pcapng};
 
 use super::Watch;
 use super::plan::Planned;
@@ -74,7 +73,10 @@ impl Files {
                 .map_err(|why| unwritten("the page", Errno::of(&why)))?;
         }
         if let Some(file) = self.pcapng {
-            write_packets(timeline.session, BufWriter::new(file))
+            let mut out = BufWriter::new(file);
+            let written = pcapng::write(timeline, findings, context.lang().into(), &mut out);
+            written
+                .and_then(|()| out.flush())
                 .map_err(|why| unwritten("the packets", Errno::of(&why)))?;
         }
         Ok(())
@@ -171,15 +173,6 @@ impl Watch {
         }
         if self.exit_status { status } else { Exit::Done }
     }
-}
-
-fn write_packets(session: &Session, out: BufWriter<File>) -> io::Result<()> {
-    let mut writer = PcapngWriter::new(out, &session.head().command.join(" "))?;
-    for (_, fact) in session.facts() {
-        writer.fact(&fact)?;
-    }
-    writer.finish()?;
-    writer.flush()
 }
 
 /// What is known of the processes, as it was told.
