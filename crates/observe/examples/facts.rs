@@ -1,4 +1,5 @@
-//! Watches one program and prints a line for each fact: `facts [-p PID | COMMAND ARGUMENT…]`.
+//! Watches one program and prints a line for each fact: `facts [-q] [-p PID | COMMAND ARGUMENT…]`;
+//! with `-q` it only counts them.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -9,7 +10,14 @@ use sockeye_trace::Fact;
 fn main() -> Result<(), WatchError> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let mut out = std::io::stderr().lock();
+    let quiet = words.first().is_some_and(|word| word == "-q");
+    let words = &words[usize::from(quiet)..];
+    let mut facts = 0_u64;
     let mut sink = |fact: &Fact<'_>| {
+        facts += 1;
+        if quiet {
+            return;
+        }
         let event = fact.event;
         // A closed standard error ends the printing, not the watch.
         let _ = writeln!(
@@ -29,11 +37,11 @@ fn main() -> Result<(), WatchError> {
         );
     };
     let options = Options {
-        infer_wire: true,
+        infer_wire: !quiet,
         ..Options::default()
     };
     let mut tracer = Tracer::new(options)?;
-    if let [flag, pid] = words.as_slice()
+    if let [flag, pid] = words
         && flag == "-p"
     {
         tracer.attach(pid.parse().unwrap_or(0), &mut sink)?;
@@ -42,6 +50,6 @@ fn main() -> Result<(), WatchError> {
     }
     while !matches!(tracer.run(&mut sink)?, Notice::Done) {}
     let outcome = tracer.finish(Duration::ZERO, &mut sink);
-    println!("{outcome:?}");
+    println!("{facts} facts, {outcome:?}");
     Ok(())
 }

@@ -58,7 +58,8 @@ impl Tracer {
                     Err(Errno::SRCH) => {}
                     Err(error) => {
                         // A thread that one of ours has just made is ours already.
-                        if status_number(tid, "TracerPid") != Some(std::process::id()) {
+                        let own = nix::unistd::gettid().as_raw().cast_unsigned();
+                        if status_number(tid, "TracerPid") != Some(own) {
                             return Err(forbidden(process.pid, tid, error));
                         }
                     }

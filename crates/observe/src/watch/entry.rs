@@ -9,7 +9,7 @@ use super::memory::{Memory, PARTS_MAX, Part, half, total, word};
 use super::view::{Stop, now};
 
 /// A call that has begun.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Pending {
     pub(super) call: Call,
     pub(super) args: [u64; 6],
@@ -21,7 +21,7 @@ pub(super) struct Pending {
 }
 
 /// What a call does.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Work {
     /// It hands over messages (or pieces of a stream), copied here: another thread may change the
     /// program's buffer while the call runs.
@@ -36,10 +36,17 @@ pub(super) enum Work {
     Close(Removed),
     /// It is about the socket itself.
     Life,
+    /// It makes a ring for io_uring.
+    NewRing,
+    /// It enters the kernel with a ring: what it submits, by `user_data`, and whether that is about a
+    /// socket.
+    Ring { ring: i32, order: Vec<(u64, bool)> },
+    /// An operation of io_uring that has no system call of ours.
+    Opcode(String),
 }
 
 /// One message on its way out.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Outgoing {
     pub(super) asked: u32,
     pub(super) to: Address,
@@ -153,10 +160,7 @@ impl Stop<'_, '_> {
                 }])
             }
             Call::Writev | Call::Pwritev2 => Work::Out(vec![self.parted(address, len, cap)]),
-            Call::Sendmsg => {
-                let header = memory.bytes(address, MessageHeader::SIZE as u64, MessageHeader::SIZE);
-                Work::Out(vec![self.message(&header, cap)])
-            }
+            Call::Sendmsg => Work::Out(vec![self.message_at(address, cap)]),
             Call::Sendmmsg => Work::Out(self.messages(address, len, cap)),
             _ => Work::Pass,
         };
@@ -212,6 +216,10 @@ impl Stop<'_, '_> {
         let fd = args[0] as i32;
         let call = match nr as libc::c_long {
             libc::SYS_close => return self.closing(fd),
+            libc::SYS_io_uring_setup => return Some((Call::Untold, 0, Work::NewRing)),
+            libc::SYS_io_uring_enter => {
+                return Some((Call::Untold, 0, self.enter_ring(args)?));
+            }
             libc::SYS_socket => return Some((Call::Socket, 0, Work::Life)),
             libc::SYS_socketpair => return Some((Call::Socketpair, 0, Work::Life)),
             // Told as the closes that they are.
@@ -256,7 +264,7 @@ impl Stop<'_, '_> {
 
     /// A descriptor is released, whatever close(2) will return: from now on another thread may be given
     /// its number, so it leaves the table here and not when the call is done.
-    fn closing(&mut self, fd: i32) -> Option<(Call, u64, Work)> {
+    pub(super) fn closing(&mut self, fd: i32) -> Option<(Call, u64, Work)> {
         let cookie = self.socket_at(fd);
         if let Some(cookie) = cookie {
             let conn = self.side(cookie);
@@ -278,6 +286,11 @@ impl Stop<'_, '_> {
             to: Address::None,
             data: memory.gather(&parts, cap),
         }
+    }
+
+    pub(super) fn message_at(&self, address: u64, cap: u64) -> Outgoing {
+        const SIZE: usize = MessageHeader::SIZE;
+        self.message(&self.memory().bytes(address, SIZE as u64, SIZE), cap)
     }
 
     fn message(&self, header: &[u8], cap: u64) -> Outgoing {

@@ -45,6 +45,9 @@ impl Stop<'_, '_> {
                 self.leave_close(pending, result, at);
             }
             Work::Life => self.leave_life(&pending, result, at),
+            Work::NewRing => self.made_ring(result),
+            Work::Ring { ring, order } => self.leave_ring(ring, &order, result, at),
+            Work::Opcode(name) => self.leave_opcode(&pending, &name, result, at),
         }
     }
 
@@ -66,7 +69,11 @@ impl Stop<'_, '_> {
             let moved = Move {
                 kind: Kind::Write,
                 result,
-                asked: message.asked,
+                asked: match (pending.call, result) {
+                    // What was asked is not told there.
+                    (Call::UringSend, 1..) if message.asked == 0 => result as u32,
+                    _ => message.asked,
+                },
                 flags,
                 other: message.to.clone(),
                 data: &message.data[..kept],
@@ -84,6 +91,11 @@ impl Stop<'_, '_> {
     fn leave_in(&mut self, pending: &Pending, room: Room, result: i64, at: Time) {
         let memory = Memory::of(self.tid);
         let (parts, header) = match room {
+            Room::Buffer { part, .. } if pending.call == Call::UringRecv => {
+                // What was asked is not told there.
+                let len = result.max(0).cast_unsigned();
+                (vec![Part { len, ..part }], MessageHeader::default())
+            }
             Room::Buffer { part, .. } => (vec![part], MessageHeader::default()),
             Room::Parts { address, count } => (
                 memory.parts(address, count).unwrap_or_default(),
@@ -341,7 +353,12 @@ impl Pending {
     fn flags(&self) -> u32 {
         match self.call {
             Call::Sendmsg | Call::Recvmsg => self.args[2] as u32,
-            Call::Sendto | Call::Recvfrom | Call::Sendmmsg | Call::Recvmmsg => self.args[3] as u32,
+            Call::Sendto
+            | Call::Recvfrom
+            | Call::Sendmmsg
+            | Call::Recvmmsg
+            | Call::UringSend
+            | Call::UringRecv => self.args[3] as u32,
             _ => 0,
         }
     }

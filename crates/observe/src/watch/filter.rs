@@ -51,7 +51,6 @@ const STOPPING: &[c_long] = &[
     libc::SYS_close_range,
     libc::SYS_unshare,
     libc::SYS_io_uring_enter,
-    libc::SYS_io_uring_register,
 ];
 
 /// `FIONBIO` of ioctl(2): makes a descriptor non-blocking.

@@ -25,9 +25,13 @@ impl Stop<'_, '_> {
                 self.told(pending, cookie, result, at, &text);
             }
             Call::Socketpair => self.leave_socketpair(pending, result, at),
-            Call::Accept | Call::Accept4 => self.leave_accept(pending, result, at),
+            Call::Accept | Call::Accept4 | Call::UringAccept => {
+                self.leave_accept(pending, result, at);
+            }
             Call::Dup => self.leave_dup(pending, result, at),
-            Call::Bind | Call::Connect => self.leave_naming(pending, result, at),
+            Call::Bind | Call::Connect | Call::UringConnect => {
+                self.leave_naming(pending, result, at);
+            }
             Call::Listen => {
                 let text = format!("backlog {}", int(1));
                 self.now_named(pending, result, None);
@@ -54,6 +58,15 @@ impl Stop<'_, '_> {
 
     fn memory_here(&self) -> Memory {
         Memory::of(self.tid)
+    }
+
+    /// Tells of an operation of io_uring by its name.
+    pub(super) fn leave_opcode(&mut self, pending: &Pending, name: &str, result: i64, at: Time) {
+        let cookie = match name {
+            "SOCKET" => self.new_socket(result, |_| {}),
+            _ => Some(pending.cookie),
+        };
+        self.told(pending, cookie, result, at, name);
     }
 
     /// The arguments of a call that asks or sets something.
@@ -159,7 +172,7 @@ impl Stop<'_, '_> {
 
     fn leave_accept(&mut self, pending: &Pending, result: i64, at: Time) {
         let flags = match pending.call {
-            Call::Accept4 => accept_flags(pending.args[3] as i32),
+            Call::Accept4 | Call::UringAccept => accept_flags(pending.args[3] as i32),
             _ => String::new(),
         };
         let made = self.new_socket(result, |about| about.accepted = true);
@@ -206,7 +219,7 @@ impl Stop<'_, '_> {
 
     fn leave_naming(&mut self, pending: &Pending, result: i64, at: Time) {
         let name = self.name(pending.args[1], pending.args[2]);
-        let connects = pending.call == Call::Connect;
+        let connects = pending.call != Call::Bind;
         let begun = result >= 0 || result == -i64::from(libc::EINPROGRESS);
         let peer = (connects && begun).then(|| name.address.clone());
         self.now_named(pending, result, peer);

@@ -46,6 +46,7 @@ mod ptrace;
 mod run;
 mod socket;
 mod task;
+mod uring;
 mod view;
 mod wake;
 

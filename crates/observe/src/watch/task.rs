@@ -1,6 +1,7 @@
 //! The tasks and processes that are watched.
 
 use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
 
@@ -10,6 +11,7 @@ use super::entry::Pending;
 use super::fds::Table;
 use super::ptrace::Until;
 use super::socket::{Copy, Handle};
+use super::uring::Ring;
 use super::view::View;
 
 /// A thread of a watched process.
@@ -50,6 +52,8 @@ pub(super) struct Process {
     pub(super) about: RefCell<trace::Process>,
     /// Exec and close_range may give it another.
     pub(super) table: RefCell<SharedTable>,
+    /// Its io_uring rings, by descriptor.
+    pub(super) rings: RefCell<HashMap<i32, Ring>>,
     handle: OnceCell<Handle>,
 }
 
@@ -61,6 +65,7 @@ impl Process {
             named,
             about: RefCell::new(about),
             table: RefCell::default(),
+            rings: RefCell::default(),
             handle: OnceCell::new(),
         }
     }

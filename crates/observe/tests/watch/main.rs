@@ -5,3 +5,4 @@ mod lives;
 mod records;
 mod told;
 mod truth;
+mod uring;
