@@ -44,5 +44,10 @@ texts! {
     RWND_LIMITED: "held up {took} by the peer's window", "因对端窗口等待 {took}";
     SNDBUF_LIMITED: "held up {took} by the send buffer", "因发送缓冲区等待 {took}";
     BETWEEN: "; ", "；";
+    LIVE_STATUS: "{shown} of {all} sockets, every {every}", "{all} 个套接字中的 {shown} 个，每 {every} 查看一次";
+    PAUSED: "stopped: Space goes on", "已暂停：空格继续";
+    GONE: "This socket is gone. Esc goes back.", "此套接字已不存在。按 Esc 返回。";
+    KEYS: "↑↓ move  / filter  s sort  r turn round  Enter follow  Space stop  q end", "↑↓ 移动  / 筛选  s 排序  r 反序  Enter 跟踪  空格 暂停  q 结束";
+    KEYS_FOLLOWING: "Esc back  Space stop  q end", "Esc 返回  空格 暂停  q 结束";
     IDENTITY: "inode {inode}, cookie {cookie}", "inode {inode}，cookie {cookie}";
 }

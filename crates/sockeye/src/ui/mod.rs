@@ -3,7 +3,6 @@
 mod escape;
 mod flow;
 pub(crate) mod quantity;
-#[allow(dead_code)]
 pub(crate) mod screen;
 mod table;
 mod terminal;

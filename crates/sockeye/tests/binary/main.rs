@@ -6,6 +6,7 @@ mod exchange;
 mod exec;
 mod harness;
 mod key;
+mod list;
 mod schema;
 mod serve;
 mod show;

@@ -24,7 +24,7 @@ pub(super) fn write(socket: &Socket, peer: Option<&Socket>, lang: Lang, out: &mu
             out.push('\n');
         }
     };
-    for text in buffers(socket, peer, lang) {
+    for text in buffers(socket, peer, lang, CELLS) {
         line(&text);
     }
     let mut timer = String::new();
@@ -43,7 +43,12 @@ pub(super) fn write(socket: &Socket, peer: Option<&Socket>, lang: Lang, out: &mu
 }
 
 /// The bars of a socket, and of the buffer in which its peer finds what it sends.
-pub(super) fn buffers(socket: &Socket, peer: Option<&Socket>, lang: Lang) -> Vec<String> {
+pub(super) fn buffers(
+    socket: &Socket,
+    peer: Option<&Socket>,
+    lang: Lang,
+    cells: usize,
+) -> Vec<String> {
     if socket.is_listener() {
         let values: [(&str, &dyn Display); 2] = [
             ("waiting", &socket.recv_queue),
@@ -59,7 +64,7 @@ pub(super) fn buffers(socket: &Socket, peer: Option<&Socket>, lang: Lang) -> Vec
     let mut lines = vec![format!(
         "{} {} {}",
         text::RECEIVE.get(lang),
-        Fill::unread(&gauge).bar(CELLS),
+        Fill::unread(&gauge).bar(cells),
         if is_udp {
             memory_only(socket, lang)
         } else {
@@ -69,7 +74,7 @@ pub(super) fn buffers(socket: &Socket, peer: Option<&Socket>, lang: Lang) -> Vec
     lines.push(format!(
         "{} {} {}",
         text::SEND.get(lang),
-        Fill::unsent(&gauge).bar(CELLS),
+        Fill::unsent(&gauge).bar(cells),
         unsent(&gauge, lang)
     ));
     if let Some(peer) = peer.filter(|peer| peer.memory.is_some()) {
@@ -77,7 +82,7 @@ pub(super) fn buffers(socket: &Socket, peer: Option<&Socket>, lang: Lang) -> Vec
         lines.push(format!(
             "{} {} {}",
             text::PEER.get(lang),
-            Fill::unread(&there).bar(CELLS),
+            Fill::unread(&there).bar(cells),
             unread(&there, lang)
         ));
     }

@@ -13,9 +13,6 @@ mod snapshot;
 mod summary;
 mod table;
 
-#[cfg(test)]
-mod tests;
-
 use std::io::{IsTerminal, stdout};
 
 use clap::Args;
@@ -110,7 +107,7 @@ impl List {
         let mut diag = Diag::open().map_err(|error| usage!("{}", chained(&error)))?;
         let wanted = self.wanted(context)?;
         if let Some(Wait(interval)) = self.live {
-            return live::run(&self, context, &mut diag, wanted, interval).await;
+            return live::run(&self, context, &mut diag, &wanted, interval).await;
         }
         let snapshot = Snapshot::take(&mut diag, &wanted, context.net.recorder.now());
         let mut out = String::new();

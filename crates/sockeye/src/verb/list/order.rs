@@ -80,6 +80,12 @@ impl Sort {
         )
     }
 
+    /// The name of what it orders by.
+    pub(super) fn name(self) -> &'static str {
+        let named = Key::ALL.iter().find(|(_, key)| *key == self.key);
+        named.map_or("", |(name, _)| name)
+    }
+
     /// Whether it orders by who has a socket open.
     pub(super) fn needs_programs(self) -> bool {
         matches!(self.key, Key::Program | Key::Pid)

@@ -92,12 +92,7 @@ impl Snapshot {
         if wanted.pairs {
             with_peers(&mut shown, &peers);
         }
-        match wanted.sort {
-            Some(sort) => sort.sort(&mut shown, &sockets, programs.as_ref()),
-            None if wanted.summary => {}
-            None => by_service(&mut shown, &sockets, &peers),
-        }
-        Self {
+        let mut snapshot = Self {
             time,
             sockets,
             shown,
@@ -106,6 +101,18 @@ impl Snapshot {
             users: Users::read(),
             missing: table.missing,
             interrupted: table.interrupted,
+        };
+        if !wanted.summary {
+            snapshot.reorder(wanted.sort);
+        }
+        snapshot
+    }
+
+    /// Shows the same in another order.
+    pub(super) fn reorder(&mut self, sort: Option<Sort>) {
+        match sort {
+            Some(sort) => sort.sort(&mut self.shown, &self.sockets, self.programs.as_ref()),
+            None => by_service(&mut self.shown, &self.sockets, &self.peers),
         }
     }
 

@@ -1,1 +1,0 @@
-//! The verb against sockets of its own.
