@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::time::Duration;
 
-use super::build::{PEEK, TRUNCATED};
+use super::draft::{PEEK, TRUNCATED};
 use super::{Move, Segment, SegmentNote, Way};
 use crate::packet::{Body, Packet};
 use crate::{Fact, FactId, Session, Time};

@@ -6,7 +6,9 @@
 
 mod build;
 mod datagram;
+mod draft;
 mod messages;
+mod place;
 mod wire;
 
 use std::ops::Range;
