@@ -40,3 +40,10 @@ impl Context {
         self.ui.lang
     }
 }
+
+/// This machine's name.
+pub(crate) fn host_name() -> String {
+    // proc(5): what hostname(1) prints.
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    name.unwrap_or_default().trim_end().to_owned()
+}

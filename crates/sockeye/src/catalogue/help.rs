@@ -211,6 +211,7 @@ mod tests {
             ("bench", include_str!("../../../../docs/bench.md")),
             ("key", include_str!("../../../../docs/trust.md")),
             ("list", include_str!("../../../../docs/list.md")),
+            ("capture", include_str!("../../../../docs/capture.md")),
         ];
         let tree = cli::command(Lang::En);
         for (verb, guide) in guides {

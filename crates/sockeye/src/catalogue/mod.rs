@@ -6,6 +6,7 @@
 //! reasons and hints are translated by `known`.
 
 pub(crate) mod bench;
+pub(crate) mod capture;
 mod exits;
 mod help;
 pub(crate) mod key;
@@ -190,9 +191,17 @@ mod tests {
     fn every_text_has_both_languages_and_the_same_placeholders() {
         let examples = PAGES.iter().flat_map(|page| page.examples);
         let texts = examples.map(|example| (example.line, example.does));
-        for (name, text) in
-            texts.chain([log::ALL, bench::ALL, key::ALL, list::ALL, watch::ALL].concat())
-        {
+        for (name, text) in texts.chain(
+            [
+                log::ALL,
+                bench::ALL,
+                key::ALL,
+                capture::ALL,
+                list::ALL,
+                watch::ALL,
+            ]
+            .concat(),
+        ) {
             assert!(
                 !text.en.is_empty() && !has_chinese(text.en),
                 "{name} in English"

@@ -3,6 +3,7 @@
 use super::{Example, Page};
 
 mod bench;
+mod capture;
 mod completions;
 mod dial;
 mod exec;
@@ -32,6 +33,7 @@ pub(crate) const PAGES: &[Page] = &[
     key::FORGET,
     key::KNOWN,
     list::PAGE,
+    capture::PAGE,
     watch::PAGE,
     show::PAGE,
     bench::PAGE,
@@ -47,6 +49,7 @@ pub(super) const HEADINGS: &[(&str, &str)] = &[
     ("Limits", "上限"),
     ("Commands", "命令"),
     ("Files", "文件"),
+    ("Which packets", "哪些包"),
     ("Who may", "谁可以"),
     ("Several hosts", "多台主机"),
     ("What ends when", "何时结束"),

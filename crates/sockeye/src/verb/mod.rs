@@ -2,6 +2,7 @@
 //! help page in the catalogue.
 
 mod bench;
+mod capture;
 mod completions;
 mod dial;
 mod exec;
@@ -31,6 +32,7 @@ pub(crate) enum Verb {
     Get(Box<get::Get>),
     Key(key::Key),
     List(Box<list::List>),
+    Capture(Box<capture::Capture>),
     Watch(Box<watch::Watch>),
     Show(Box<show::Show>),
     Bench(Box<bench::Bench>),
@@ -57,6 +59,7 @@ impl Verb {
             Self::Get(verb) => verb.run(context).await,
             Self::Key(verb) => verb.run(context),
             Self::List(verb) => verb.run(context).await,
+            Self::Capture(verb) => verb.run(context).await,
             Self::Watch(verb) => verb.run(context).await,
             Self::Show(verb) => verb.run(context),
             Self::Bench(verb) => verb.run(context).await,

@@ -35,6 +35,7 @@ fn help_is_there_in_both_languages() {
             "put",
             "get",
             "list",
+            "capture",
             "show",
             "completions",
             "man",

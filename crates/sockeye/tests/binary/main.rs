@@ -1,5 +1,6 @@
 //! The binary as its users meet it: started as a process, spoken to over sockets.
 
+mod capture;
 mod cli;
 mod dial;
 mod exchange;

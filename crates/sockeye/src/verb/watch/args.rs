@@ -12,6 +12,7 @@ use sockeye_trace::Head;
 
 use super::plan::{Plan, Planned};
 use super::worker::SERVER;
+use crate::context::host_name;
 use crate::exit::usage;
 use crate::values::Wait;
 
@@ -151,7 +152,7 @@ impl Watch {
         Head {
             verb: "watch".into(),
             command: std::iter::once("sockeye".to_owned()).chain(words).collect(),
-            host: host(),
+            host: host_name(),
             payload_cap: self.bytes.0,
             frame: self
                 .frame
@@ -167,11 +168,4 @@ impl Watch {
         let asked_for_text = self.text || self.follow || self.json;
         !asked_for_text && io::stdout().is_terminal() && io::stdin().is_terminal()
     }
-}
-
-/// This machine's name.
-fn host() -> String {
-    // proc(5): what hostname(1) prints.
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
-    name.unwrap_or_default().trim_end().to_owned()
 }
