@@ -1,8 +1,8 @@
 //! `accept-lag`: a connection waited in the backlog until the program accepted it.
 //!
-//! The kernel completes the handshake by itself; the connection then waits in the listener's queue (its
-//! length is the backlog of listen(2)), and the client may already be writing. A server that does one
-//! client after the other makes the next one wait there.
+//! The kernel completes the handshake by itself; the connection then waits in the listener's queue
+//! (its length is the backlog of listen(2)), and the client may already be writing. A server that
+//! does one client after the other makes the next one wait there.
 
 use std::time::Duration;
 
@@ -47,7 +47,8 @@ pub(super) fn find(view: &View<'_>, found: &mut Found) {
             facts: vec![fact, accept.fact],
             sentence: [
                 format!(
-                    "{} was connected, and waited {lag} in the backlog until {server} accepted it.",
+                    "{} was connected, and waited {lag} in the backlog until {server} accepted \
+                    it.",
                     capital(client)
                 ),
                 format!("{client_zh}早已连上，却在监听队列里等了 {lag}，{server_zh}才 accept。"),
@@ -107,7 +108,8 @@ mod tests {
         assert_eq!(
             found.sentence,
             [
-                "The client was connected, and waited 1.20 s in the backlog until the server (python3) accepted it.",
+                "The client was connected, and waited 1.20 s in the backlog until the server \
+                (python3) accepted it.",
                 "客户端早已连上，却在监听队列里等了 1.20 s，服务器（python3）才 accept。",
             ]
         );

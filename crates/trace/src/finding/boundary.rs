@@ -1,9 +1,10 @@
 //! `boundary-ignored`: one read held several messages, and the program answered once.
 //!
-//! TCP keeps no boundaries (RFC 9293 §3.7: a stream of octets), so a program that takes one read for one
-//! message answers the first and loses the others. Told only where the framing is known (`--frame`),
-//! and only where fewer answers than messages were counted up to the program's next read and in the
-//! whole flow: a program may answer two messages in one write, later, or not at all.
+//! TCP keeps no boundaries (RFC 9293 §3.7: a stream of octets), so a program that takes one read
+//! for one message answers the first and loses the others. Told only where the framing is known
+//! (`--frame`), and only where fewer answers than messages were counted up to the program's next
+//! read and in the whole flow: a program may answer two messages in one write, later, or not at
+//! all.
 
 use crate::Weight;
 use crate::timeline::Move;
@@ -82,12 +83,16 @@ fn one(
             facts,
             sentence: [
                 format!(
-                    "One read of {} gave {reader} {} whole messages, and it answered once: it takes a read for a message. Cut the stream by its framing.",
-                    bytes(length), count(complete),
+                    "One read of {} gave {reader} {} whole messages, and it answered once: it \
+                    takes a read for a message. Cut the stream by its framing.",
+                    bytes(length),
+                    count(complete),
                 ),
                 format!(
-                    "{reader_zh}一次读到 {} 字节，里面有 {} 条完整的消息，却只回答了一次：它把一次读取当成了一条消息。应按分帧规则切分字节流。",
-                    count(length), count(complete),
+                    "{reader_zh}一次读到 {} 字节，里面有 {} 条完整的消息，却只回答了一次：它把一\
+                    次读取当成了一条消息。应按分帧规则切分字节流。",
+                    count(length),
+                    count(complete),
                 ),
             ],
         }
@@ -123,7 +128,8 @@ mod tests {
         assert_eq!(found.bytes, 0..8);
         assert_eq!(
             found.sentence[0],
-            "One read of 8 bytes gave the server (python3) 2 whole messages, and it answered once: it takes a read for a message. Cut the stream by its framing."
+            "One read of 8 bytes gave the server (python3) 2 whole messages, and it answered \
+            once: it takes a read for a message. Cut the stream by its framing."
         );
     }
 

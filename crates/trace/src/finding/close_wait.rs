@@ -1,9 +1,9 @@
 //! `close-wait`: the peer has closed, and this program has not.
 //!
-//! After the peer's FIN a socket stays in CLOSE-WAIT until its own program closes it (RFC 9293 §3.3.2); no timer
-//! ends that. A program that takes the empty read for nothing leaks a descriptor with each
-//! connection. Told only of ends that were watched, that did nothing on the socket for a second or
-//! more, and not where the program went on writing: that is a half-close in use.
+//! After the peer's FIN a socket stays in CLOSE-WAIT until its own program closes it (RFC 9293
+//! §3.3.2); no timer ends that. A program that takes the empty read for nothing leaks a descriptor
+//! with each connection. Told only of ends that were watched, that did nothing on the socket for a
+//! second or more, and not where the program went on writing: that is a half-close in use.
 
 use std::time::Duration;
 
@@ -155,8 +155,11 @@ mod tests {
         assert_eq!(
             found.sentence,
             [
-                "The client (python3) closed, the server (python3) read the end 3 times (0 bytes each), and had not closed when the recording ended 2.00 s later: CLOSE_WAIT.",
-                "客户端（python3）已关闭，服务器（python3）读到末尾 3 次（每次 0 字节），直到 2.00 s 后记录结束仍未关闭：CLOSE_WAIT。",
+                "The client (python3) closed, the server (python3) read the end 3 times (0 \
+                bytes each), and had not closed when the recording ended 2.00 s later: \
+                CLOSE_WAIT.",
+                "客户端（python3）已关闭，服务器（python3）读到末尾 3 次（每次 0 字节），直到 \
+                2.00 s 后记录结束仍未关闭：CLOSE_WAIT。",
             ]
         );
         assert_eq!(found.weight, Weight::Trouble);

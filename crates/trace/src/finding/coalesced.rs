@@ -1,9 +1,9 @@
 //! `coalesced`: what was written apart was read together, or travelled together (粘包).
 //!
-//! Two causes, which look the same to the reader. The sender's kernel puts several small writes into
-//! one segment, because an earlier one is not yet acknowledged (Nagle's algorithm, RFC 9293 §3.7.4)
-//! or because the window is full. Or they come apart and lie in the receiver's buffer until the
-//! program reads: recv(2) gives what is there, up to the size it was asked for.
+//! Two causes, which look the same to the reader. The sender's kernel puts several small writes
+//! into one segment, because an earlier one is not yet acknowledged (Nagle's algorithm, RFC 9293
+//! §3.7.4) or because the window is full. Or they come apart and lie in the receiver's buffer until
+//! the program reads: recv(2) gives what is there, up to the size it was asked for.
 
 use crate::timeline::Move;
 use crate::{FactId, Weight};
@@ -18,8 +18,8 @@ pub(super) const COALESCED: Topic = Topic {
     title: ["several messages at once", "粘包：几条消息连在一起"],
 };
 
-/// Writes of this size and above are bulk data, whose cuts mean nothing to either program as long as
-/// no framing says otherwise: two segments of Ethernet's usual MSS.
+/// Writes of this size and above are bulk data, whose cuts mean nothing to either program as long
+/// as no framing says otherwise: two segments of Ethernet's usual MSS.
 const BULK: u64 = 2 * 1460;
 
 pub(super) fn find(view: &View<'_>, found: &mut Found) {
@@ -183,15 +183,18 @@ mod tests {
         assert_eq!(
             together.sentence,
             [
-                "One read gave the server (python3) 9 bytes of 2 writes by the client (python3): they had travelled in one segment.",
-                "服务器（python3）一次读到 9 字节，来自客户端（python3）的 2 次写入：它们在线路上已合成一个报文段。",
+                "One read gave the server (python3) 9 bytes of 2 writes by the client \
+                (python3): they had travelled in one segment.",
+                "服务器（python3）一次读到 9 字节，来自客户端（python3）的 2 次写入：它们在线路\
+                上已合成一个报文段。",
             ]
         );
         assert_eq!((together.bytes, together.weight), (0..9, Weight::Notice));
         assert_eq!(together.facts.len(), 4);
         let apart = only(script(&[5, 9], &[9]), &COALESCED);
         assert!(apart.sentence[0].ends_with(
-            "by the client (python3): they came in 2 segments and lay in the receive buffer until then."
+            "by the client (python3): they came in 2 segments and lay in the receive buffer \
+            until then."
         ));
     }
 

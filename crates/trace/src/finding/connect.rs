@@ -1,9 +1,9 @@
 //! `refused` and `unanswered`: a connection that did not come about, or late.
 //!
-//! Where nobody listens, the peer's kernel answers SYN with RST, and connect(2) fails with `ECONNREFUSED`. Where
-//! nothing answers (a firewall, a machine that is down, a full backlog: Linux drops the SYN, listen(2)),
-//! the SYN is sent again after 1, 3, 7 … seconds (RFC 6298 §2, `tcp_syn_retries`), and at last connect
-//! fails with `ETIMEDOUT`.
+//! Where nobody listens, the peer's kernel answers SYN with RST, and connect(2) fails with
+//! `ECONNREFUSED`. Where nothing answers (a firewall, a machine that is down, a full backlog: Linux
+//! drops the SYN, listen(2)), the SYN is sent again after 1, 3, 7 … seconds (RFC 6298 §2,
+//! `tcp_syn_retries`), and at last connect fails with `ETIMEDOUT`.
 
 use crate::packet::TcpFlags;
 use crate::{Call, FactId, Time, Transport, Weight, errno_name};
@@ -152,10 +152,17 @@ fn unanswered(view: &View<'_>, found: &mut Found) {
         }
         if let Some(answer) = answer {
             let after = duration(answer.at.since(at));
-            en.push(format!("an answer only after {after}: the first were lost, or the listener's backlog was full"));
+            en.push(format!(
+                "an answer only after {after}: the first were lost, or the \
+            listener's backlog was full"
+            ));
             zh.push(format!("过了 {after} 才有回答：前面的丢了，或监听队列已满"));
         } else if !syns.is_empty() {
-            en.push("no answer: a firewall, a full backlog, or nobody at that address".to_owned());
+            en.push(
+                "no answer: a firewall, a full backlog, or nobody at that \
+            address"
+                    .to_owned(),
+            );
             zh.push("没有回答：防火墙、监听队列已满，或那个地址上没有机器".to_owned());
         }
         if let Some((_, errno)) = failed {
@@ -165,9 +172,19 @@ fn unanswered(view: &View<'_>, found: &mut Found) {
         }
         let failed = failed.map(|(step, _)| step.fact);
         Told {
-            facts: syns.iter().map(|syn| syn.1).take(Topic::FACTS - 2).chain(answer.map(|step| step.fact)).chain(failed).collect(),
+            facts: syns
+                .iter()
+                .map(|syn| syn.1)
+                .take(Topic::FACTS - 2)
+                .chain(answer.map(|step| step.fact))
+                .chain(failed)
+                .collect(),
             sentence: [
-                format!("{} tried to reach {address}: {}.", capital(client), en.join("; ")),
+                format!(
+                    "{} tried to reach {address}: {}.",
+                    capital(client),
+                    en.join("; ")
+                ),
                 format!("{client_zh}连接 {address}：{}。", zh.join("；")),
             ],
         }
@@ -215,8 +232,10 @@ mod tests {
         assert_eq!(
             found.sentence,
             [
-                "The client (python3) found nobody listening at 127.0.0.1:5000: RST answered the SYN, connect failed with ECONNREFUSED (111).",
-                "客户端（python3）要连接的 127.0.0.1:5000 没有程序在监听：SYN 得到 RST，connect 以 ECONNREFUSED（111）失败。",
+                "The client (python3) found nobody listening at 127.0.0.1:5000: RST answered \
+                the SYN, connect failed with ECONNREFUSED (111).",
+                "客户端（python3）要连接的 127.0.0.1:5000 没有程序在监听：SYN 得到 RST，connect \
+                以 ECONNREFUSED（111）失败。",
             ]
         );
         let call = told(
@@ -226,7 +245,8 @@ mod tests {
         assert_eq!(
             call,
             [
-                "The client (python3) found nobody listening at 127.0.0.1:5000: connect failed with ECONNREFUSED (111)."
+                "The client (python3) found nobody listening at 127.0.0.1:5000: connect failed \
+                with ECONNREFUSED (111)."
             ]
         );
     }
@@ -241,7 +261,9 @@ mod tests {
         );
         assert_eq!(
             found.sentence[0],
-            "The client (python3) tried to reach 127.0.0.1:5000: 3 SYNs in 3.00 s; no answer: a firewall, a full backlog, or nobody at that address; connect failed with ETIMEDOUT (110)."
+            "The client (python3) tried to reach 127.0.0.1:5000: 3 SYNs in 3.00 s; no answer: a \
+            firewall, a full backlog, or nobody at that address; connect failed with ETIMEDOUT \
+            (110)."
         );
         assert_eq!(found.weight, Weight::Trouble);
     }

@@ -1,8 +1,8 @@
 //! `ip-fragments`: a datagram was larger than the link's MTU and went in parts.
 //!
-//! IP cuts what is larger than the MTU into fragments (RFC 791 §3.2), and the receiver puts them together
-//! again; if one is lost, the whole datagram is. Only the first carries the ports, so firewalls and the
-//! balancing of load see the others as strangers.
+//! IP cuts what is larger than the MTU into fragments (RFC 791 §3.2), and the receiver puts them
+//! together again; if one is lost, the whole datagram is. Only the first carries the ports, so
+//! firewalls and the balancing of load see the others as strangers.
 
 use crate::timeline::{Segment, SegmentNote};
 use crate::{Transport, Weight};
@@ -51,15 +51,22 @@ fn one(view: &View<'_>, way: usize, parts: &[&Segment], found: &mut Found) {
         let several = parts.len() as u64;
         let write = write.map(|write| write.fact);
         Told {
-            facts: write.into_iter().chain(parts.iter().map(|part| part.fact)).collect(),
+            facts: write
+                .into_iter()
+                .chain(parts.iter().map(|part| part.fact))
+                .collect(),
             sentence: [
                 format!(
-                    "A datagram of {} by {sender} went as {} ({lengths}): if one is lost, all of it is.",
-                    bytes(length), of(several, "IP fragment"),
+                    "A datagram of {} by {sender} went as {} ({lengths}): if one is lost, all \
+                    of it is.",
+                    bytes(length),
+                    of(several, "IP fragment"),
                 ),
                 format!(
-                    "{sender_zh}的一个 {} 字节的数据报被分成 {} 个 IP 分片（{lengths}）：丢一片就全丢。",
-                    count(length), count(several),
+                    "{sender_zh}的一个 {} 字节的数据报被分成 {} 个 IP 分片（{lengths}）：丢一片\
+                    就全丢。",
+                    count(length),
+                    count(several),
                 ),
             ],
         }
@@ -87,8 +94,10 @@ mod tests {
         assert_eq!(
             found.sentence,
             [
-                "A datagram of 2,000 bytes by the client (python3) went as 2 IP fragments (1,472 + 528): if one is lost, all of it is.",
-                "客户端（python3）的一个 2,000 字节的数据报被分成 2 个 IP 分片（1,472 + 528）：丢一片就全丢。",
+                "A datagram of 2,000 bytes by the client (python3) went as 2 IP fragments \
+                (1,472 + 528): if one is lost, all of it is.",
+                "客户端（python3）的一个 2,000 字节的数据报被分成 2 个 IP 分片（1,472 + 528）：\
+                丢一片就全丢。",
             ]
         );
         assert_eq!((found.bytes, found.facts.len()), (0..2000, 3));

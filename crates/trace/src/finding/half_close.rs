@@ -1,8 +1,8 @@
 //! `half-close`: one end said that it has written all, and went on reading.
 //!
-//! shutdown(2) with `SHUT_WR` sends FIN and leaves the other direction open (RFC 9293 §3.6): the reader sees
-//! the end of the stream and can still answer. That is how a client without framing says "that was
-//! my request".
+//! shutdown(2) with `SHUT_WR` sends FIN and leaves the other direction open (RFC 9293 §3.6): the
+//! reader sees the end of the stream and can still answer. That is how a client without framing
+//! says "that was my request".
 
 use crate::packet::TcpFlags;
 use crate::{FactId, Time, Weight};
@@ -115,7 +115,8 @@ mod tests {
         assert_eq!(
             found.sentence,
             [
-                "The client (python3) said that it has written all (shutdown SHUT_WR), and read 6 bytes after that.",
+                "The client (python3) said that it has written all (shutdown SHUT_WR), and read \
+                6 bytes after that.",
                 "客户端（python3）声明不再写（shutdown SHUT_WR），之后又收到 6 字节。",
             ]
         );

@@ -1,8 +1,9 @@
 //! `lost-datagram`: a datagram was written and never read.
 //!
-//! UDP promises nothing (RFC 768): the network may drop a datagram, and the receiver's kernel does when
-//! the receive buffer is full (udp(7)). Told only where the receiver's program was watched. One that was
-//! overtaken (later ones were read) is lost; one at the end may still lie in the buffer.
+//! UDP promises nothing (RFC 768): the network may drop a datagram, and the receiver's kernel does
+//! when the receive buffer is full (udp(7)). Told only where the receiver's program was watched.
+//! One that was overtaken (later ones were read) is lost; one at the end may still lie in the
+//! buffer.
 
 use std::collections::HashSet;
 
@@ -66,7 +67,9 @@ fn one(
     let place = view.place(way, write.bytes.clone(), view.time(write.fact));
     found.add(&LOST_DATAGRAM, weight, place, || {
         let wire = view.way(way).wire.iter();
-        let packets = wire.filter(|each| each.datagram == write.datagram).map(|each| each.fact);
+        let packets = wire
+            .filter(|each| each.datagram == write.datagram)
+            .map(|each| each.fact);
         let [sender, sender_zh] = &view.who[way];
         let [reader, reader_zh] = &view.who[1 - way];
         let length = write.bytes.end - write.bytes.start;
@@ -76,15 +79,25 @@ fn one(
             None => ["", ""],
         };
         let [end, end_zh] = if overtaken {
-            [", though it read later ones: it is lost", "，而后面的却读到了：它丢了"]
+            [
+                ", though it read later ones: it is lost",
+                "，而后面的却读到了：它丢了",
+            ]
         } else {
             [" before the recording ended", "（直到记录结束）"]
         };
         Told {
             facts: [write.fact].into_iter().chain(packets).collect(),
             sentence: [
-                format!("A datagram of {} by {sender}{seen} was never read by {reader}{end}.", bytes(length)),
-                format!("{sender_zh}的一个 {length} 字节的数据报{seen_zh}{reader_zh}一直没有读到它{end_zh}。"),
+                format!(
+                    "A datagram of {} by {sender}{seen} was never read by \
+                {reader}{end}.",
+                    bytes(length)
+                ),
+                format!(
+                    "{sender_zh}的一个 {length} 字节的数据报{seen_zh}{reader_zh}一直没有读到\
+                它{end_zh}。"
+                ),
             ],
         }
     });
@@ -118,8 +131,10 @@ mod tests {
         assert_eq!(
             found.sentence,
             [
-                "A datagram of 5 bytes by the client (python3) was seen on the wire, and was never read by the server (python3), though it read later ones: it is lost.",
-                "客户端（python3）的一个 5 字节的数据报在线路上出现过，但服务器（python3）一直没有读到它，而后面的却读到了：它丢了。",
+                "A datagram of 5 bytes by the client (python3) was seen on the wire, and was \
+                never read by the server (python3), though it read later ones: it is lost.",
+                "客户端（python3）的一个 5 字节的数据报在线路上出现过，但服务器（python3）一直没\
+                有读到它，而后面的却读到了：它丢了。",
             ]
         );
         assert_eq!((found.weight, found.bytes), (Weight::Trouble, 5..10));

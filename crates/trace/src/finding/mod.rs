@@ -1,8 +1,9 @@
 //! Findings: what happened, in words, with the bytes and the calls that it speaks of.
 //!
-//! Each finding has a file (two that are one idea share one): what the kernel does there, when it is
-//! reported and when not, and its two sentences. A finder sees one flow through a [`View`] and hands
-//! what it finds to [`Found`], which keeps the list short. docs/findings.md describes every one.
+//! Each finding has a file (two that are one idea share one): what the kernel does there, when it
+//! is reported and when not, and its two sentences. A finder sees one flow through a [`View`] and
+//! hands what it finds to [`Found`], which keeps the list short. docs/findings.md describes every
+//! one.
 
 mod accept_lag;
 mod boundary;
@@ -122,8 +123,8 @@ pub fn topics() -> impl Iterator<Item = &'static Topic> {
     of_flows.chain([&not_seen::NOT_SEEN])
 }
 
-/// Explains a session: first what became of the bytes of each way (`summary`), then what went wrong,
-/// then the rest, each part in the order of time.
+/// Explains a session: first what became of the bytes of each way (`summary`), then what went
+/// wrong, then the rest, each part in the order of time.
 ///
 /// - **Limits:** of one finding in one way [`Topic::SINGLE`] are told one by one, in the whole session
 ///   [`Topic::TOGETHER`]; what comes after them is counted in one that says so.

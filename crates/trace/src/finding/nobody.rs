@@ -1,8 +1,8 @@
 //! `nobody-listens`: datagrams to a port where no program waits.
 //!
-//! The peer's kernel answers with ICMP "port unreachable" (RFC 1122 §4.1.3.1). A connected socket reports it at
-//! its next call as `ECONNREFUSED`; one that is not connected says nothing (udp(7)), and for it the send
-//! succeeded.
+//! The peer's kernel answers with ICMP "port unreachable" (RFC 1122 §4.1.3.1). A connected socket
+//! reports it at its next call as `ECONNREFUSED`; one that is not connected says nothing (udp(7)),
+//! and for it the send succeeded.
 
 use crate::{Address, FactId, Time, Transport, Weight};
 
@@ -138,8 +138,11 @@ mod tests {
         assert_eq!(
             found.sentence,
             [
-                "The client (python3) sent to 127.0.0.1:5000, where nobody listens: 1 ICMP message \"port unreachable\" came back, and no call of the program was told of it.",
-                "客户端（python3）发往 127.0.0.1:5000，那里没有程序在监听：收到 1 个 ICMP 端口不可达，但程序的调用都没有得知。",
+                "The client (python3) sent to 127.0.0.1:5000, where nobody listens: 1 ICMP \
+                message \"port unreachable\" came back, and no call of the program was told of \
+                it.",
+                "客户端（python3）发往 127.0.0.1:5000，那里没有程序在监听：收到 1 个 ICMP 端口不\
+                可达，但程序的调用都没有得知。",
             ]
         );
         assert_eq!(found.facts.len(), 2);
@@ -155,7 +158,8 @@ mod tests {
         assert_eq!(
             found,
             [
-                "The client (python3) sent to 127.0.0.1:5000, where nobody listens: a later call failed with ECONNREFUSED (111)."
+                "The client (python3) sent to 127.0.0.1:5000, where nobody listens: a later \
+                call failed with ECONNREFUSED (111)."
             ]
         );
     }

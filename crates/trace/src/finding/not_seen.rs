@@ -1,8 +1,8 @@
 //! `not-seen`: what the recording does not hold.
 //!
-//! Every view of a session is only as whole as its recording. What its source could not see (packets that
-//! the kernel dropped, calls through `io_uring` with a polling thread, a program of another architecture …)
-//! is repeated here, so that nobody takes silence for proof.
+//! Every view of a session is only as whole as its recording. What its source could not see
+//! (packets that the kernel dropped, calls through `io_uring` with a polling thread, a program of
+//! another architecture …) is repeated here, so that nobody takes silence for proof.
 
 use std::collections::HashMap;
 

@@ -1,9 +1,9 @@
 //! `out-of-order`: a segment came after bytes that follow it.
 //!
-//! The receiver's kernel keeps what came early and gives the program nothing until the hole is filled
-//! (RFC 9293 §3.10.7.4), so the programs notice a pause at most. Packets overtake each other where they
-//! can take several paths; a segment that was lost before it reached the place of the capture looks the same
-//! when it is sent again.
+//! The receiver's kernel keeps what came early and gives the program nothing until the hole is
+//! filled (RFC 9293 §3.10.7.4), so the programs notice a pause at most. Packets overtake each other
+//! where they can take several paths; a segment that was lost before it reached the place of the
+//! capture looks the same when it is sent again.
 
 use crate::Weight;
 use crate::timeline::{Segment, SegmentNote};
@@ -43,14 +43,20 @@ fn one(view: &View<'_>, way: usize, segment: &Segment, found: &mut Found) {
         let length = segment.bytes.end - segment.bytes.start;
         let start = count(segment.bytes.start);
         Told {
-            facts: overtook.map(|piece| piece.fact).into_iter().chain([segment.fact]).collect(),
+            facts: overtook
+                .map(|piece| piece.fact)
+                .into_iter()
+                .chain([segment.fact])
+                .collect(),
             sentence: [
                 format!(
-                    "{} by {sender} from byte {start} on came{late} after bytes that follow them: overtaken, or lost before this place and sent again.",
+                    "{} by {sender} from byte {start} on came{late} after bytes that follow \
+                    them: overtaken, or lost before this place and sent again.",
                     bytes(length),
                 ),
                 format!(
-                    "{sender_zh}从第 {start} 字节起的 {} 字节{late_zh}排在了后面的字节之后：途中被超过，或在抓包点之前丢失后重发。",
+                    "{sender_zh}从第 {start} 字节起的 {} 字节{late_zh}排在了后面的字节之后：途中\
+                    被超过，或在抓包点之前丢失后重发。",
                     count(length),
                 ),
             ],
@@ -80,8 +86,10 @@ mod tests {
         assert_eq!(
             found.sentence,
             [
-                "4 bytes by the client (python3) from byte 4 on came 10.0 µs after bytes that follow them: overtaken, or lost before this place and sent again.",
-                "客户端（python3）从第 4 字节起的 4 字节晚了 10.0 µs，排在了后面的字节之后：途中被超过，或在抓包点之前丢失后重发。",
+                "4 bytes by the client (python3) from byte 4 on came 10.0 µs after bytes that \
+                follow them: overtaken, or lost before this place and sent again.",
+                "客户端（python3）从第 4 字节起的 4 字节晚了 10.0 µs，排在了后面的字节之后：途中\
+                被超过，或在抓包点之前丢失后重发。",
             ]
         );
         assert_eq!(found.bytes, 4..8);

@@ -1,10 +1,10 @@
 //! `reset-unread` and `reset`: a connection ended with RST.
 //!
-//! A close while bytes lie unread answers the peer with RST, not FIN, so that it learns that its bytes were
-//! thrown away (RFC 2525 §2.17, `tcp_close` of Linux); what the closer had written before may be thrown away
-//! at the peer with it. A close under `SO_LINGER` with a time of 0 resets as well (socket(7)), and so
-//! does a killed connection. RST in answer to bytes for a closed socket is `write-after-close`, RST in
-//! answer to SYN is `refused`.
+//! A close while bytes lie unread answers the peer with RST, not FIN, so that it learns that its
+//! bytes were thrown away (RFC 2525 §2.17, `tcp_close` of Linux); what the closer had written
+//! before may be thrown away at the peer with it. A close under `SO_LINGER` with a time of 0 resets
+//! as well (socket(7)), and so does a killed connection. RST in answer to bytes for a closed socket
+//! is `write-after-close`, RST in answer to SYN is `refused`.
 
 use std::time::Duration;
 
@@ -125,7 +125,8 @@ fn unread_bytes(view: &View<'_>, reset: &Reset, closed: &Closed, unread: u64, fo
         let (seen, seen_zh) = if reset.seen {
             (
                 format!(
-                    "its kernel sent RST and no FIN, and {peer} may lose what was on its way to it"
+                    "its kernel sent RST and no FIN, and {peer} may lose what was on its way to \
+                    it"
                 ),
                 format!("内核发出 RST 而不是 FIN，正在发给{peer_zh}的数据也可能丢失"),
             )
@@ -295,8 +296,11 @@ mod tests {
         assert_eq!(
             found.sentence,
             [
-                "The server (python3) closed with 6 bytes unread: its kernel sent RST and no FIN, and the client (python3) may lose what was on its way to it. Read until the end before closing.",
-                "服务器（python3）在还有 6 字节未读时关闭：内核发出 RST 而不是 FIN，正在发给客户端（python3）的数据也可能丢失。应先读到流的末尾再关闭。",
+                "The server (python3) closed with 6 bytes unread: its kernel sent RST and no \
+                FIN, and the client (python3) may lose what was on its way to it. Read until \
+                the end before closing.",
+                "服务器（python3）在还有 6 字节未读时关闭：内核发出 RST 而不是 FIN，正在发给客户\
+                端（python3）的数据也可能丢失。应先读到流的末尾再关闭。",
             ]
         );
         assert_eq!((found.bytes, found.way), (4..10, Some(0)));
@@ -319,7 +323,8 @@ mod tests {
         assert_eq!(
             told(script(10, false), &RESET),
             [
-                "The server (python3) reset the connection (RST) as it closed (a call of the other end says so: ECONNRESET; the packet was not seen)."
+                "The server (python3) reset the connection (RST) as it closed (a call of the \
+                other end says so: ECONNRESET; the packet was not seen)."
             ]
         );
     }
@@ -344,7 +349,8 @@ mod tests {
             }
             told(script, &RESET)
         };
-        let asked = "The client (python3) reset the connection (RST) as it closed: SO_LINGER with a time of 0 asks for that.";
+        let asked = "The client (python3) reset the connection (RST) as it closed: SO_LINGER \
+        with a time of 0 asks for that.";
         assert_eq!(reset("SO_LINGER {l_onoff=1, l_linger=0}", true), [asked]);
         assert_eq!(reset("SO_LINGER 1 0", true), [asked]);
         let plain = "The client (python3) reset the connection (RST) as it closed.";

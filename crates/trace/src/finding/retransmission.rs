@@ -1,8 +1,8 @@
 //! `retransmission`: bytes went over the wire again.
 //!
 //! TCP sends again what it holds for lost: at once when later bytes are acknowledged around a hole
-//! (duplicate ACKs and SACK, RFC 5681 §3.2, RFC 6675), after a short silence as a probe (RFC 8985 §7), or
-//! when the timer runs out (RFC 6298), which on Linux is never set below 200 ms.
+//! (duplicate ACKs and SACK, RFC 5681 §3.2, RFC 6675), after a short silence as a probe (RFC 8985
+//! §7), or when the timer runs out (RFC 6298), which on Linux is never set below 200 ms.
 
 use std::time::Duration;
 
@@ -84,7 +84,8 @@ fn why(view: &View<'_>, way: usize, first: &Piece, at: Time) -> [String; 2] {
         let n = count(duplicates as u64);
         return [
             format!(
-                ", {shown} after the first time: {n} duplicate ACKs asked for them (fast retransmit)"
+                ", {shown} after the first time: {n} duplicate ACKs asked for them (fast \
+                retransmit)"
             ),
             format!("，距第一次 {shown}：收到 {n} 个重复 ACK（快速重传）"),
         ];
@@ -97,7 +98,8 @@ fn why(view: &View<'_>, way: usize, first: &Piece, at: Time) -> [String; 2] {
     }
     [
         format!(
-            ", {shown} after the first time: too early for the timer, so a probe of the tail, likely"
+            ", {shown} after the first time: too early for the timer, so a probe of the tail, \
+            likely"
         ),
         format!("，距第一次 {shown}：早于重传定时器，多半是尾部丢包探测"),
     ]
@@ -149,8 +151,10 @@ mod tests {
         assert_eq!(
             found.sentence,
             [
-                "5 bytes by the client (python3) from byte 0 on went over the wire again, 205 ms after the first time: the timer had run out, no ACK had come.",
-                "客户端（python3）从第 0 字节起的 5 字节被重传，距第一次 205 ms：没有等到 ACK，重传定时器到期。",
+                "5 bytes by the client (python3) from byte 0 on went over the wire again, 205 \
+                ms after the first time: the timer had run out, no ACK had come.",
+                "客户端（python3）从第 0 字节起的 5 字节被重传，距第一次 205 ms：没有等到 ACK，\
+                重传定时器到期。",
             ]
         );
         assert_eq!((found.bytes, found.facts.len()), (0..5, 2));
@@ -158,9 +162,10 @@ mod tests {
             script(|script, _| _ = script.wait(199_000)),
             &RETRANSMISSION,
         );
-        assert!(
-            early.sentence[0].ends_with("too early for the timer, so a probe of the tail, likely.")
-        );
+        assert!(early.sentence[0].ends_with(
+            "too early for the timer, so a probe of the tail, \
+            likely."
+        ));
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! `short-write`: a write took less than it was given.
 //!
 //! send(2) on a non-blocking socket, or with a time limit, takes what fits into the send buffer and
-//! returns how much that was; the rest is the caller's to send again. A blocking send waits until all of it
-//! is taken, unless a signal interrupts it. sendfile(2) and splice(2) are asked for "up to" a
-//! count, so nothing is short there.
+//! returns how much that was; the rest is the caller's to send again. A blocking send waits until
+//! all of it is taken, unless a signal interrupts it. sendfile(2) and splice(2) are asked for "up
+//! to" a count, so nothing is short there.
 
 use crate::timeline::Move;
 use crate::{Call, Weight};
@@ -114,8 +114,10 @@ mod tests {
         assert_eq!(
             found.sentence,
             [
-                "A sendto of the client (python3) took 2,048 of 10,000 bytes. Nothing was written after it: the rest is lost.",
-                "客户端（python3）的一次 sendto 给了 10,000 字节，只写进 2,048 字节。此后再没有写入：剩下的字节丢了。",
+                "A sendto of the client (python3) took 2,048 of 10,000 bytes. Nothing was \
+                written after it: the rest is lost.",
+                "客户端（python3）的一次 sendto 给了 10,000 字节，只写进 2,048 字节。此后再没有\
+                写入：剩下的字节丢了。",
             ]
         );
         assert_eq!((found.weight, found.bytes), (Weight::Trouble, 0..2048));

@@ -2,8 +2,8 @@
 //!
 //! A write larger than the MSS becomes several segments; a read ends where its buffer ends or where
 //! nothing more has arrived (recv(2)). `short-read` is the second kind, where the program had given
-//! room for all of the message and got a part of it: whoever takes one read for one message is wrong
-//! there. `split` is every other message in pieces.
+//! room for all of the message and got a part of it: whoever takes one read for one message is
+//! wrong there. `split` is every other message in pieces.
 
 use std::ops::Range;
 
@@ -69,7 +69,10 @@ fn short_read(
         let got = shared(&read.bytes, message);
         let whole = message.end - message.start;
         let (end, end_zh) = if knows {
-            (", and the next read asked for exactly that", "，下一次读取正好要了剩下的字节")
+            (
+                ", and the next read asked for exactly that",
+                "，下一次读取正好要了剩下的字节",
+            )
         } else {
             (" in a later read", "，在后面的读取中才到")
         };
@@ -77,12 +80,20 @@ fn short_read(
             facts,
             sentence: [
                 format!(
-                    "A read of {reader} with room for {} got the first {} of {} that belong together; {} followed{end}.",
-                    bytes(asked), count(got), count(whole), count(left),
+                    "A read of {reader} with room for {} got the first {} of {} that belong \
+                    together; {} followed{end}.",
+                    bytes(asked),
+                    count(got),
+                    count(whole),
+                    count(left),
                 ),
                 format!(
-                    "{reader_zh}给了 {} 字节的空间，却只读到一条 {} 字节消息的前 {} 字节；还有 {} 字节{end_zh}。",
-                    count(asked), count(whole), count(got), count(left),
+                    "{reader_zh}给了 {} 字节的空间，却只读到一条 {} 字节消息的前 {} 字节；还有 \
+                    {} 字节{end_zh}。",
+                    count(asked),
+                    count(whole),
+                    count(got),
+                    count(left),
                 ),
             ],
         }
@@ -169,7 +180,8 @@ mod tests {
     use crate::finding::check::{only, told};
     use crate::sample::{CLIENT, SERVER, Script};
 
-    /// A write of 2000 bytes, carried in segments that end there, and reads of what they have room for and get.
+    /// A write of 2000 bytes, carried in segments that end there, and reads of what they have room
+    /// for and get.
     fn script(ends: &[u64], reads: &[(u32, usize)]) -> Script {
         let mut script = Script::new();
         let tcp = script.connected_tcp();
@@ -191,8 +203,10 @@ mod tests {
         assert_eq!(
             found.sentence,
             [
-                "A write of 2,000 bytes by the client (python3) went as 2 segments (1,448 + 552) and came out in 2 reads of the server (python3) (1,024 + 976).",
-                "客户端（python3）一次写入 2,000 字节，在线路上分成 2 个报文段（1,448 + 552），被服务器（python3）分 2 次读出（1,024 + 976）。",
+                "A write of 2,000 bytes by the client (python3) went as 2 segments (1,448 + \
+                552) and came out in 2 reads of the server (python3) (1,024 + 976).",
+                "客户端（python3）一次写入 2,000 字节，在线路上分成 2 个报文段（1,448 + 552），\
+                被服务器（python3）分 2 次读出（1,024 + 976）。",
             ]
         );
         assert_eq!((found.bytes, found.weight), (0..2000, Weight::Note));
@@ -205,8 +219,10 @@ mod tests {
         assert_eq!(
             found.sentence,
             [
-                "A read of the server (python3) with room for 4,096 bytes got the first 1,448 of 2,000 that belong together; 552 followed in a later read.",
-                "服务器（python3）给了 4,096 字节的空间，却只读到一条 2,000 字节消息的前 1,448 字节；还有 552 字节，在后面的读取中才到。",
+                "A read of the server (python3) with room for 4,096 bytes got the first 1,448 \
+                of 2,000 that belong together; 552 followed in a later read.",
+                "服务器（python3）给了 4,096 字节的空间，却只读到一条 2,000 字节消息的前 1,448 \
+                字节；还有 552 字节，在后面的读取中才到。",
             ]
         );
         assert_eq!(found.weight, Weight::Notice);

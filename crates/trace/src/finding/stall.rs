@@ -1,9 +1,10 @@
 //! `delayed-ack-stall`: a small write waited until what was sent before it was acknowledged.
 //!
-//! Nagle's algorithm keeps a segment that is not full back while earlier bytes are unacknowledged (RFC 9293
-//! §3.7.4); the receiver keeps its ACK back, 40 ms and more on Linux (`TCP_DELACK_MIN`, RFC 9293 §3.8.6.3),
-//! in the hope of sending it along with an answer. A program that writes a message in two parts and then
-//! waits for an answer makes both wait for each other. `TCP_NODELAY`, or one write for both parts, ends it.
+//! Nagle's algorithm keeps a segment that is not full back while earlier bytes are unacknowledged
+//! (RFC 9293 §3.7.4); the receiver keeps its ACK back, 40 ms and more on Linux (`TCP_DELACK_MIN`,
+//! RFC 9293 §3.8.6.3), in the hope of sending it along with an answer. A program that writes a
+//! message in two parts and then waits for an answer makes both wait for each other. `TCP_NODELAY`,
+//! or one write for both parts, ends it.
 
 use std::cell::OnceCell;
 use std::time::Duration;
@@ -134,7 +135,10 @@ fn tell(
         // Where a round trip takes that long by itself, nobody delayed the ACK.
         let is_far = view.handshake().is_some_and(|trip| trip * 2 > wait);
         let [late, late_zh] = if is_far {
-            [", a round trip away".to_owned(), "（往返本身就要这么久）".to_owned()]
+            [
+                ", a round trip away".to_owned(),
+                "（往返本身就要这么久）".to_owned(),
+            ]
         } else {
             [
                 format!(", and the kernel of {reader} delayed that ACK"),
@@ -145,11 +149,14 @@ fn tell(
             facts,
             sentence: [
                 format!(
-                    "A write of {} by {sender} stayed {shown} in its kernel: Nagle's algorithm waited for the ACK of what was sent before{late}. TCP_NODELAY, or one write for the whole message, ends it.",
+                    "A write of {} by {sender} stayed {shown} in its kernel: Nagle's algorithm \
+                    waited for the ACK of what was sent before{late}. TCP_NODELAY, or one write \
+                    for the whole message, ends it.",
                     bytes(length),
                 ),
                 format!(
-                    "{sender_zh}写的 {} 字节在内核里停了 {shown}：Nagle 算法在等前面数据的 ACK{late_zh}。设置 TCP_NODELAY，或把一条消息一次写完即可。",
+                    "{sender_zh}写的 {} 字节在内核里停了 {shown}：Nagle 算法在等前面数据的 \
+                    ACK{late_zh}。设置 TCP_NODELAY，或把一条消息一次写完即可。",
                     count(length),
                 ),
             ],
@@ -188,11 +195,16 @@ fn unseen(view: &View<'_>, way: usize, found: &mut Found) {
                 facts: vec![before.fact, write.fact, read.fact],
                 sentence: [
                     format!(
-                        "The second of two small writes by {sender} ({}) reached {reader}, which was waiting for it, {shown} later. The wire was not seen; this is what Nagle's algorithm and a delayed ACK look like. Try TCP_NODELAY, or one write for both.",
+                        "The second of two small writes by {sender} ({}) reached {reader}, \
+                        which was waiting for it, {shown} later. The wire was not seen; this is \
+                        what Nagle's algorithm and a delayed ACK look like. Try TCP_NODELAY, or \
+                        one write for both.",
                         bytes(length),
                     ),
                     format!(
-                        "{sender_zh}连续两次小写入，第二次（{} 字节）过了 {shown} 才到达正在等待的{reader_zh}。线路未被观察，但这很像 Nagle 算法遇上延迟确认。可试 TCP_NODELAY，或合成一次写入。",
+                        "{sender_zh}连续两次小写入，第二次（{} 字节）过了 {shown} 才到达正在等待\
+                        的{reader_zh}。线路未被观察，但这很像 Nagle 算法遇上延迟确认。可试 \
+                        TCP_NODELAY，或合成一次写入。",
                         count(length),
                     ),
                 ],
@@ -255,8 +267,13 @@ mod tests {
         assert_eq!(
             found.sentence,
             [
-                "A write of 5 bytes by the client (python3) stayed 40.0 ms in its kernel: Nagle's algorithm waited for the ACK of what was sent before, and the kernel of the server (python3) delayed that ACK. TCP_NODELAY, or one write for the whole message, ends it.",
-                "客户端（python3）写的 5 字节在内核里停了 40.0 ms：Nagle 算法在等前面数据的 ACK，而服务器（python3）的内核推迟了这个 ACK。设置 TCP_NODELAY，或把一条消息一次写完即可。",
+                "A write of 5 bytes by the client (python3) stayed 40.0 ms in its kernel: \
+                Nagle's algorithm waited for the ACK of what was sent before, and the kernel of \
+                the server (python3) delayed that ACK. TCP_NODELAY, or one write for the whole \
+                message, ends it.",
+                "客户端（python3）写的 5 字节在内核里停了 40.0 ms：Nagle 算法在等前面数据的 \
+                ACK，而服务器（python3）的内核推迟了这个 ACK。设置 TCP_NODELAY，或把一条消息一次\
+                写完即可。",
             ]
         );
         assert_eq!((found.bytes, found.facts.len()), (4..9, 4));
@@ -311,7 +328,10 @@ mod tests {
         assert_eq!(
             found,
             [
-                "The second of two small writes by the client (python3) (5 bytes) reached the server (python3), which was waiting for it, 40.0 ms later. The wire was not seen; this is what Nagle's algorithm and a delayed ACK look like. Try TCP_NODELAY, or one write for both."
+                "The second of two small writes by the client (python3) (5 bytes) reached the \
+                server (python3), which was waiting for it, 40.0 ms later. The wire was not \
+                seen; this is what Nagle's algorithm and a delayed ACK look like. Try \
+                TCP_NODELAY, or one write for both."
             ]
         );
         assert!(told(unseen(10_000_000, 0), &DELAYED_ACK_STALL).is_empty());

@@ -1,9 +1,9 @@
 //! `time-wait`: who keeps the connection in TIME-WAIT.
 //!
-//! The end that closes first keeps the pair of addresses for a while, so that late packets of this connection
-//! cannot be taken for those of the next (RFC 9293 §3.6.1); on Linux 60 seconds (`TCP_TIMEWAIT_LEN`,
-//! include/net/tcp.h). At a client that costs one of its own ports; at a server it is why binding the port
-//! again fails without `SO_REUSEADDR`.
+//! The end that closes first keeps the pair of addresses for a while, so that late packets of this
+//! connection cannot be taken for those of the next (RFC 9293 §3.6.1); on Linux 60 seconds
+//! (`TCP_TIMEWAIT_LEN`, include/net/tcp.h). At a client that costs one of its own ports; at a
+//! server it is why binding the port again fails without `SO_REUSEADDR`.
 
 use crate::packet::TcpFlags;
 use crate::{FactId, Time, Transport, Weight};
@@ -51,12 +51,23 @@ pub(super) fn find(view: &View<'_>, found: &mut Found) {
             ]
         } else if first == 1 {
             [
-                format!("{} closed first, so TIME_WAIT stays with it for 60 s: to listen on port {port} again meanwhile needs SO_REUSEADDR.", capital(who)),
-                format!("{who_zh}先关闭，TIME_WAIT 在它那里留 60 秒：其间要再监听 {port} 端口，需设 SO_REUSEADDR。"),
+                format!(
+                    "{} closed first, so TIME_WAIT stays with it for 60 s: to listen on \
+                port {port} again meanwhile needs SO_REUSEADDR.",
+                    capital(who)
+                ),
+                format!(
+                    "{who_zh}先关闭，TIME_WAIT 在它那里留 60 秒：其间要再监听 {port} 端口，\
+                需设 SO_REUSEADDR。"
+                ),
             ]
         } else {
             [
-                format!("{} closed first, so TIME_WAIT stays with it for 60 s, on its port {port}.", capital(who)),
+                format!(
+                    "{} closed first, so TIME_WAIT stays with it for 60 s, on its port \
+                {port}.",
+                    capital(who)
+                ),
                 format!("{who_zh}先关闭，TIME_WAIT 在它的 {port} 端口上留 60 秒。"),
             ]
         };
@@ -114,7 +125,8 @@ mod tests {
         assert_eq!(
             client.sentence,
             [
-                "The client (python3) closed first, so TIME_WAIT stays with it for 60 s, on its port 40000.",
+                "The client (python3) closed first, so TIME_WAIT stays with it for 60 s, on its \
+                port 40000.",
                 "客户端（python3）先关闭，TIME_WAIT 在它的 40000 端口上留 60 秒。",
             ]
         );

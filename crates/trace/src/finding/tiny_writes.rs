@@ -1,9 +1,9 @@
 //! `tiny-writes`: many small writes in a row that one write could have been.
 //!
-//! Each write is a system call, and with `TCP_NODELAY` each is a packet of 40 bytes of headers and more.
-//! Programs write so that have no buffer between them and the socket (a loop over bytes, `fprintf` to
-//! an unbuffered stream). What a person types comes slowly, and what waits for answers reads between its
-//! writes: neither is meant.
+//! Each write is a system call, and with `TCP_NODELAY` each is a packet of 40 bytes of headers and
+//! more. Programs write so that have no buffer between them and the socket (a loop over bytes,
+//! `fprintf` to an unbuffered stream). What a person types comes slowly, and what waits for answers
+//! reads between its writes: neither is meant.
 
 use std::time::Duration;
 
@@ -115,8 +115,10 @@ mod tests {
         assert_eq!(
             found.sentence,
             [
-                "200 writes of the client (python3) in 2.00 ms moved 200 bytes: gather them in a buffer and write once.",
-                "客户端（python3）在 2.00 ms 内写了 200 次，一共才 200 字节：先放进缓冲区，一次写出。",
+                "200 writes of the client (python3) in 2.00 ms moved 200 bytes: gather them in \
+                a buffer and write once.",
+                "客户端（python3）在 2.00 ms 内写了 200 次，一共才 200 字节：先放进缓冲区，一次\
+                写出。",
             ]
         );
         assert_eq!((found.bytes, found.facts.len()), (0..200, Topic::FACTS));

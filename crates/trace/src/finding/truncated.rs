@@ -1,8 +1,8 @@
 //! `truncated-datagram`: a datagram was longer than the reader's buffer.
 //!
-//! A receive takes one whole datagram; what does not fit into the buffer is thrown away (recv(2)), and
-//! only recvmsg(2) tells so (`MSG_TRUNC`). With `MSG_TRUNC` among its own flags, a receive returns the
-//! datagram's real length.
+//! A receive takes one whole datagram; what does not fit into the buffer is thrown away (recv(2)),
+//! and only recvmsg(2) tells so (`MSG_TRUNC`). With `MSG_TRUNC` among its own flags, a receive
+//! returns the datagram's real length.
 
 use crate::Weight;
 use crate::timeline::Move;
@@ -44,25 +44,40 @@ fn one(view: &View<'_>, way: usize, read: &Move, found: &mut Found) {
     let place = view.place(way, start + got..start + whole, fact.event.time);
     found.add(&TRUNCATED_DATAGRAM, Weight::Trouble, place, || {
         let [reader, reader_zh] = &view.who[1 - way];
-        let facts = write.map(|write| write.fact).into_iter().chain([read.fact]).collect();
+        let facts = write
+            .map(|write| write.fact)
+            .into_iter()
+            .chain([read.fact])
+            .collect();
         let sentence = if lost > 0 {
             [
                 format!(
-                    "A datagram of {} met a read of {reader} with room for {}: the last {} are lost.",
-                    bytes(whole), count(room), bytes(lost),
+                    "A datagram of {} met a read of {reader} with room for {}: the last {} are \
+                    lost.",
+                    bytes(whole),
+                    count(room),
+                    bytes(lost),
                 ),
                 format!(
-                    "一个 {} 字节的数据报遇到{reader_zh}只给 {} 字节空间的读取：最后 {} 字节丢了。",
-                    count(whole), count(room), count(lost),
+                    "一个 {} 字节的数据报遇到{reader_zh}只给 {} 字节空间的读取：最后 {} 字节丢\
+                    了。",
+                    count(whole),
+                    count(room),
+                    count(lost),
                 ),
             ]
         } else {
             [
                 format!(
-                    "A datagram was longer than the {} that a read of {reader} had room for: the rest is lost.",
+                    "A datagram was longer than the {} that a read of {reader} had room for: \
+                    the rest is lost.",
                     bytes(room),
                 ),
-                format!("一个数据报比{reader_zh}读取时给的 {} 字节还长：其余的丢了。", count(room)),
+                format!(
+                    "一个数据报比{reader_zh}读取时给的 {} 字节还长：其余的丢\
+                了。",
+                    count(room)
+                ),
             ]
         };
         Told { facts, sentence }
@@ -92,8 +107,10 @@ mod tests {
         assert_eq!(
             found.sentence,
             [
-                "A datagram of 2,000 bytes met a read of the server (python3) with room for 1,024: the last 976 bytes are lost.",
-                "一个 2,000 字节的数据报遇到服务器（python3）只给 1,024 字节空间的读取：最后 976 字节丢了。",
+                "A datagram of 2,000 bytes met a read of the server (python3) with room for \
+                1,024: the last 976 bytes are lost.",
+                "一个 2,000 字节的数据报遇到服务器（python3）只给 1,024 字节空间的读取：最后 \
+                976 字节丢了。",
             ]
         );
         assert_eq!((found.bytes, found.facts.len()), (1024..2000, 2));
@@ -105,7 +122,8 @@ mod tests {
         assert_eq!(
             found,
             [
-                "A datagram was longer than the 1,024 bytes that a read of the server (python3) had room for: the rest is lost."
+                "A datagram was longer than the 1,024 bytes that a read of the server (python3) \
+                had room for: the rest is lost."
             ]
         );
     }

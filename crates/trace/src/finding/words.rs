@@ -64,7 +64,8 @@ pub(crate) fn name(text: &str) -> String {
     line(&text.chars().take(LONGEST).collect::<String>())
 }
 
-/// A text from elsewhere on one line, without what would command a terminal or turn the text around.
+/// A text from elsewhere on one line, without what would command a terminal or turn the text
+/// around.
 pub(crate) fn line(text: &str) -> String {
     let plain = |c: char| match c {
         c if c.is_control() => '?',

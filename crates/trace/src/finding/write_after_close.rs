@@ -1,9 +1,9 @@
 //! `write-after-close`: a program wrote to a peer that had closed.
 //!
-//! The FIN of a peer says only that it writes no more. Whoever writes to it then learns too late that it has
-//! closed: the kernel takes the bytes, the peer's kernel answers with RST (RFC 9293 §3.10.7.1), and the next
-//! write fails with `EPIPE` and `SIGPIPE` (send(2)). A program's own shutdown(2) makes its writes fail in the
-//! same way.
+//! The FIN of a peer says only that it writes no more. Whoever writes to it then learns too late
+//! that it has closed: the kernel takes the bytes, the peer's kernel answers with RST (RFC 9293
+//! §3.10.7.1), and the next write fails with `EPIPE` and `SIGPIPE` (send(2)). A program's own
+//! shutdown(2) makes its writes fail in the same way.
 
 use crate::packet::TcpFlags;
 use crate::timeline::Move;
@@ -211,8 +211,11 @@ mod tests {
         assert_eq!(
             found.sentence,
             [
-                "The server (python3) closed; 990 µs later the client (python3) wrote 5 bytes more, and the kernel took them; the answer was RST; a later write of the client (python3) failed with EPIPE (32).",
-                "服务器（python3）已经关闭；990 µs 后客户端（python3）又写了 5 字节，内核照收；对方回以 RST；之后的写入以 EPIPE（32）失败。",
+                "The server (python3) closed; 990 µs later the client (python3) wrote 5 bytes \
+                more, and the kernel took them; the answer was RST; a later write of the client \
+                (python3) failed with EPIPE (32).",
+                "服务器（python3）已经关闭；990 µs 后客户端（python3）又写了 5 字节，内核照收；\
+                对方回以 RST；之后的写入以 EPIPE（32）失败。",
             ]
         );
         assert_eq!((found.bytes, found.facts.len()), (0..5, 4));

@@ -1,9 +1,9 @@
 //! `zero-window`: the receiver had no room left and said so.
 //!
-//! The window that each ACK announces is what is free in the receive buffer (RFC 9293 §3.8.6). When the
-//! program does not read, it shrinks to zero; the sender stops, fills its own send buffer, and then its
-//! program's writes wait or fail with `EAGAIN`. That is backpressure at work, and a program that reads too
-//! slowly.
+//! The window that each ACK announces is what is free in the receive buffer (RFC 9293 §3.8.6). When
+//! the program does not read, it shrinks to zero; the sender stops, fills its own send buffer, and
+//! then its program's writes wait or fail with `EAGAIN`. That is backpressure at work, and a
+//! program that reads too slowly.
 
 use std::time::Duration;
 
@@ -134,7 +134,10 @@ fn one(view: &View<'_>, way: usize, closed: &Closed, found: &mut Found) {
                 format!(
                     "The receive buffer of {reader} was full {end} (zero window){unread}.{wait}"
                 ),
-                format!("{reader_zh}的接收缓冲区已满，通告零窗口，{end_zh}{unread_zh}。{wait_zh}"),
+                format!(
+                    "{reader_zh}的接收缓冲区已满，通告零窗口，{end_zh}{unread_zh}。\
+                {wait_zh}"
+                ),
             ],
         }
     });
@@ -193,8 +196,10 @@ mod tests {
         assert_eq!(
             found.sentence,
             [
-                "The receive buffer of the server (python3) was full for 120 ms (zero window): 900 bytes lay unread.",
-                "服务器（python3）的接收缓冲区已满，通告零窗口，持续 120 ms：有 900 字节没有读走。",
+                "The receive buffer of the server (python3) was full for 120 ms (zero window): \
+                900 bytes lay unread.",
+                "服务器（python3）的接收缓冲区已满，通告零窗口，持续 120 ms：有 900 字节没有读\
+                走。",
             ]
         );
         assert_eq!((found.way, found.facts.len()), (Some(0), 2));
@@ -221,7 +226,10 @@ mod tests {
     fn one_that_never_opens_lasts_to_the_end() {
         let found = told(script(0, |_, _| {}), &ZERO_WINDOW);
         assert_eq!(found.len(), 1);
-        assert!(found[0].contains("was full until the recording ended, 0 ns later (zero window)"));
+        assert!(found[0].contains(
+            "was full until the recording ended, 0 ns later (zero \
+        window)"
+        ));
     }
 
     #[test]

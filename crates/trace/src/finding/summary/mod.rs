@@ -1,9 +1,9 @@
 //! `summary`: what became of the bytes of one way, in one sentence.
 //!
 //! A TCP stream has no messages. The sender's kernel cuts what was written into segments as the
-//! window, the MSS and Nagle's algorithm want it (RFC 9293 §3.7, §3.8), and a read takes whatever has
-//! arrived and fits into its buffer (recv(2)). The three counts side by side show that none of them
-//! follows from the others. Datagrams are counted the same way, and there they should agree.
+//! window, the MSS and Nagle's algorithm want it (RFC 9293 §3.7, §3.8), and a read takes whatever
+//! has arrived and fits into its buffer (recv(2)). The three counts side by side show that none of
+//! them follows from the others. Datagrams are counted the same way, and there they should agree.
 
 mod datagrams;
 mod stream;
@@ -167,8 +167,10 @@ mod tests {
         assert_eq!(
             summary.sentence,
             [
-                "3 writes (6 bytes) by the client (python3) became 1 segment; the server (python3) took 2 pieces.",
-                "客户端（python3）写入 3 次（6 字节），在线路上合成 1 个报文段；服务器（python3）分 2 次读完。",
+                "3 writes (6 bytes) by the client (python3) became 1 segment; the server \
+                (python3) took 2 pieces.",
+                "客户端（python3）写入 3 次（6 字节），在线路上合成 1 个报文段；服务器（\
+                python3）分 2 次读完。",
             ]
         );
         assert_eq!(
@@ -193,8 +195,10 @@ mod tests {
         assert_eq!(
             summary.sentence,
             [
-                "3 messages in 2 writes (14 bytes) by the client (python3) became 2 segments; the server (python3) took 8 of them in 1 piece.",
-                "客户端（python3）用 2 次写入发出 3 条消息（14 字节），在线路上成为 2 个报文段；服务器（python3）分 1 次读走其中 8 字节。",
+                "3 messages in 2 writes (14 bytes) by the client (python3) became 2 segments; \
+                the server (python3) took 8 of them in 1 piece.",
+                "客户端（python3）用 2 次写入发出 3 条消息（14 字节），在线路上成为 2 个报文段；\
+                服务器（python3）分 1 次读走其中 8 字节。",
             ]
         );
     }
@@ -209,7 +213,8 @@ mod tests {
         assert_eq!(
             summary,
             [
-                "1 write (5 bytes) by the client (python3) went over a wire that was not watched; the server (python3) read none of them."
+                "1 write (5 bytes) by the client (python3) went over a wire that was not \
+                watched; the server (python3) read none of them."
             ]
         );
         assert!(told(Script::new(), &SUMMARY).is_empty());
@@ -231,8 +236,10 @@ mod tests {
         assert_eq!(
             summary.sentence,
             [
-                "3 datagrams (2,012 bytes) by the client (python3) went as 4 packets; the server (python3) took 2 of them.",
-                "客户端（python3）发出 3 个数据报（2,012 字节），在线路上是 4 个包；服务器（python3）读到 2 个。",
+                "3 datagrams (2,012 bytes) by the client (python3) went as 4 packets; the \
+                server (python3) took 2 of them.",
+                "客户端（python3）发出 3 个数据报（2,012 字节），在线路上是 4 个包；服务器（\
+                python3）读到 2 个。",
             ]
         );
     }

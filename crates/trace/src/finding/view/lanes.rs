@@ -83,7 +83,8 @@ impl View<'_> {
         reads.get(at.start).copied().filter(|_| !at.is_empty())
     }
 
-    /// The write that made a datagram. Datagrams are numbered in the order in which they were written.
+    /// The write that made a datagram. Datagrams are numbered in the order in which they were
+    /// written.
     pub(in crate::finding) fn datagram(&self, way: usize, number: u32) -> Option<&Move> {
         let writes = &self.writes[way];
         let at = writes.partition_point(|write| write.datagram < number);
