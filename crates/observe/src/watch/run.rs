@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use rustix::io::Errno;
-use rustix::process::{WaitOptions, WaitStatus, waitpid};
+use rustix::process::{WaitOptions, WaitStatus, wait};
 use rustix::time::{ClockId, clock_gettime};
 use sockeye_trace::Time;
 
@@ -85,7 +85,8 @@ impl Tracer {
         if self.tasks.is_empty() {
             return Ok(Some(Notice::Done));
         }
-        match waitpid(None, EVERY_TASK) {
+        // Not waitpid(0), which leaves out what has a process group of its own.
+        match wait(EVERY_TASK) {
             Ok(Some((task, status))) => self.on_status(task.as_raw_pid(), status, sink),
             Ok(None) | Err(Errno::INTR) => {}
             Err(Errno::CHILD) => self.tasks.clear(),

@@ -24,6 +24,7 @@ mod sockets;
 mod sticky;
 mod tls;
 mod udp;
+mod watch;
 mod websocket;
 
 /// Starting our own side.

@@ -96,7 +96,7 @@ impl Watch {
         files: Files,
         end: End,
     ) -> anyhow::Result<Exit> {
-        if !session.is_empty() {
+        if is_of_programs(session) {
             let timeline = Timeline::build(session);
             let findings = finding::find(&timeline);
             files.write(context, &timeline, &findings)?;
@@ -181,6 +181,11 @@ fn processes(session: &Session) -> impl Iterator<Item = Process> {
         .facts()
         .filter(|(_, fact)| fact.kind() == Kind::Process);
     told.filter_map(|(_, fact)| fact.describes())
+}
+
+/// Whether a program ran at all: else there is nothing to draw.
+fn is_of_programs(session: &Session) -> bool {
+    processes(session).next().is_some()
 }
 
 /// The programs that were started, or attached to, by what was told of them last: the first process of a
