@@ -86,7 +86,12 @@ fn pairs(
     (0..rounds).map(|_| pair()).collect()
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+/// The middle one of several values; of an even number, the upper of the two.
+///
+/// # Panics
+/// Without any value.
+#[must_use]
+pub fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<_> = values.collect();
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]

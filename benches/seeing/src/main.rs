@@ -7,6 +7,7 @@
 mod list;
 mod network;
 mod run;
+mod timeline;
 
 use std::io;
 use std::process::{Command, ExitCode};
@@ -16,14 +17,14 @@ use remote::plan::Plan;
 const USAGE: &str = "\
 usage: seeing [--row NAME]… [--rounds N] [--sockeye PATH]
 
-  --row NAME      only this row; again for more (list)
+  --row NAME      only this row; again for more (list, timeline)
   --rounds N      pairs of rounds a row (9)
   --sockeye PATH  the program to measure (target/release/sockeye)";
 
 /// A benchmark prints its rows of the table.
 type Bench = fn(&Plan) -> io::Result<()>;
 
-const BENCHES: &[(&str, Bench)] = &[("list", list::measure)];
+const BENCHES: &[(&str, Bench)] = &[("list", list::measure), ("timeline", timeline::measure)];
 
 /// Set for the process that measures one row.
 const INSIDE: &str = "SEEING_INSIDE";
