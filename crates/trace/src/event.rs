@@ -243,6 +243,13 @@ impl Event {
         self
     }
 
+    /// The same of another connection.
+    #[must_use]
+    pub const fn with_conn(mut self, conn: ConnId) -> Self {
+        self.packed = self.packed & 0xffff | conn.0 << 16;
+        self
+    }
+
     /// Which system call it was; [`Call::Untold`] where nobody said.
     pub fn call(&self) -> Call {
         Call::of_number((self.packed >> 8) as u8).unwrap_or_default()

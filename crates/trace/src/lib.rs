@@ -42,8 +42,8 @@ pub use finding::{Finding, Weight};
 pub use lang::Lang;
 pub use recorder::{Observer, Recorder};
 pub use session::{
-    Fact, FactId, FileError, Gap, Gauge, Head, Interface, Process, Reader, Session, Side, TcpState,
-    WireSource, Writer, packet_flag,
+    ClockDifference, Evidence, FOREIGN_PIDS, Fact, FactId, FileError, Gap, Gauge, Head, Interface,
+    Merged, Process, Reader, Session, Side, TcpState, WireSource, Writer, merge, packet_flag,
 };
 pub use time::{Clock, Time};
 pub use timeline::Timeline;

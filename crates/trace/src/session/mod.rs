@@ -2,6 +2,7 @@
 
 mod about;
 mod file;
+mod merge;
 
 use std::ops::Range;
 
@@ -10,6 +11,7 @@ use crate::{Call, Event, Kind, Time};
 pub use about::{Gap, Gauge, Head, Interface, Process, Side, TcpState, WireSource};
 pub(crate) use file::read_full;
 pub use file::{FileError, Reader, Writer};
+pub use merge::{ClockDifference, Evidence, FOREIGN_PIDS, Merged, merge};
 
 /// Which fact of a session: its place in the order of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

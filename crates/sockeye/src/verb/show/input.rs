@@ -5,6 +5,7 @@ use std::io::{self, BufReader, Cursor, Read};
 use std::path::Path;
 
 use sockeye_net::Errno;
+use sockeye_trace::pcapng::{self, CaptureFileError};
 use sockeye_trace::{FileError, Session};
 
 use crate::exit::{CheckFailed, usage};
@@ -31,14 +32,22 @@ pub(super) fn load(path: &Path) -> anyhow::Result<Session> {
             "{name}: empty: a session, a pcap or a pcapng file is needed"
         ));
     }
-    let input = BufReader::with_capacity(1 << 18, Cursor::new(magic.clone()).chain(input));
+    let is_session = magic.starts_with(b"sockeye");
+    let input = Cursor::new(magic.clone()).chain(input);
+    let input = BufReader::with_capacity(1 << 18, input);
+    if !is_session {
+        return pcapng::read(input).map_err(|error| match error {
+            CaptureFileError::NotACapture(_) => usage!(
+                "{name}: neither a session of sockeye nor a pcap or pcapng file (it begins with {})",
+                shown(&magic)
+            ),
+            CaptureFileError::Io(error) => failed(error),
+            damaged => CheckFailed(format!("{name}: {damaged}")).into(),
+        });
+    }
     Session::load(input).map_err(|error| match error {
-        FileError::NotOurs(_) => usage!(
-            "{name}: neither a session of sockeye nor a pcap or pcapng file (it begins with {})",
-            shown(&magic)
-        ),
-        FileError::Version(_) => usage!("{name}: {error}"),
         FileError::Io(error) => failed(error),
+        FileError::Version(_) | FileError::NotOurs(_) => usage!("{name}: {error}"),
         damaged => CheckFailed(format!("{name}: {damaged}")).into(),
     })
 }
