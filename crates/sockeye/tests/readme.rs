@@ -45,6 +45,7 @@ fn every_command_of_the_guides_runs() {
     private_network(|| {
         run_document("docs/dial.md");
         run_document("docs/serve.md");
+        run_document("docs/show.md");
         run_document("docs/trust.md");
         run_document("docs/list.md");
     });

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use sockeye_testkit::Process;
+use sockeye_trace::Session;
 use sockeye_trace::sample::{CLIENT, SERVER, Script};
 
-use crate::harness::sockeye;
+use crate::harness::{endpoint, serve, sockeye};
 use crate::schema::names_in;
 
 /// Two messages in one segment, one read.
@@ -139,4 +140,62 @@ fn what_is_no_session_is_one_line() {
     );
     check(&["s", "--json", "--html", "-"], 2, "takes one of");
     check(&["s", "--html", "no/folder"], 2, "ENOENT");
+}
+
+/// The two ends of one conversation, the server's clock three hours behind.
+#[test]
+fn two_machines_are_joined_on_one_clock() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let [ours, theirs] = ["server", "client"].map(path);
+    let flags = ["--once", "--trace", ours.to_str().unwrap()];
+    let mut server = serve(&[&["echo", "127.0.0.1:0"], &flags[..]].concat());
+    let to = endpoint(&server, "tcp:");
+    let flags = ["--trace", theirs.to_str().unwrap()];
+    let exit = Process::run(&mut sockeye(
+        &[&["dial", &to, "hello"], &flags[..]].concat(),
+    ));
+    assert_eq!(exit.code, Some(0), "{}", exit.stderr_text());
+    assert_eq!(server.exit().code, Some(0));
+    let session = Session::load(&std::fs::read(&ours).unwrap()[..]).unwrap();
+    let mut late = Session::new(session.head().clone());
+    for (_, mut fact) in session.facts() {
+        fact.event.time = fact.event.time - std::time::Duration::from_hours(3);
+        late.push(&fact);
+    }
+    std::fs::write(&ours, late.save(vec![]).unwrap()).unwrap();
+    let (code, text, errors) = show(folder.path(), &["client", "server"]);
+    assert_eq!((code, &*errors), (Some(0), ""));
+    assert!(text.contains(" s behind (± "), "{text}");
+    assert_eq!(text.matches("#1 tcp").count(), 1, "{text}");
+    let at = |what: &str| {
+        text.find(what)
+            .unwrap_or_else(|| panic!("{what} in {text}"))
+    };
+    assert!(at("write 5 [0..5) m1") < at("read 5 [0..5) m1"), "{text}");
+}
+
+/// Packets go out as pcapng, and what any program captured comes in.
+#[test]
+fn capture_files_go_out_and_come_in() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("s"), sample()).unwrap();
+    assert_eq!(
+        show(folder.path(), &["s", "--pcapng", "s.pcapng"]).0,
+        Some(0)
+    );
+    let (code, text, errors) = show(folder.path(), &["s.pcapng"]);
+    assert_eq!(code, Some(0), "{errors}");
+    assert!(
+        text.contains("PSH 8 [0..8)") && text.contains("SYN"),
+        "{text}"
+    );
+    let mut cut = std::fs::read(folder.path().join("s.pcapng")).unwrap();
+    cut.truncate(cut.len() - 5);
+    std::fs::write(folder.path().join("cut"), cut).unwrap();
+    let (code, text, errors) = show(folder.path(), &["cut"]);
+    assert!(
+        code == Some(0) && text.contains("not seen"),
+        "{text}{errors}"
+    );
 }

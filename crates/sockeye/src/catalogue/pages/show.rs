@@ -12,6 +12,7 @@ pub(super) const PAGE: Page = Page {
         ),
         ("other", "另一台机器对同一些会话的记录"),
         ("html", "写成一个网页，任何浏览器都能打开"),
+        ("pcapng", "把包及其旁边的调用写成 pcapng，供 Wireshark 打开"),
         ("json", "写成 JSON Lines（docs/events.md）"),
         ("save", "把合并并排好序的会话写成文件，供 `show` 再次读取"),
         ("findings", "只写结论，不画泳道"),
@@ -49,6 +50,13 @@ pub(super) const PAGE: Page = Page {
             does: Text {
                 en: "a page to look at, to keep and to send",
                 zh: "一个可以查看、保存、发送的网页",
+            },
+        },
+        Example {
+            line: "sockeye show client.sockeye server.sockeye",
+            does: Text {
+                en: "what two machines recorded of the same conversations, on one clock",
+                zh: "两台机器对同一些会话的记录，放到同一个时钟上",
             },
         },
         Example {

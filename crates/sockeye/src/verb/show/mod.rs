@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use sockeye_frame::{ByteSize, Framing};
-use sockeye_trace::{Session, Timeline, finding, render};
+use sockeye_trace::{Session, Timeline, finding, merge, pcapng, render};
 
 use crate::context::Context;
 use crate::exit::{Exit, usage};
@@ -32,6 +32,9 @@ pub(crate) struct Show {
     /// Write JSON Lines (docs/events.md)
     #[arg(long, help_heading = FORM)]
     json: bool,
+    /// Write the packets, and beside them the calls, as pcapng for Wireshark
+    #[arg(long, value_name = "OUT", help_heading = FORM)]
+    pcapng: Option<Target>,
     /// Write the session, joined and in order, as a file for `show`
     #[arg(long, value_name = "OUT", help_heading = FORM)]
     save: Option<Target>,
@@ -78,19 +81,19 @@ const LOOK: &str = "How it looks";
 
 impl Show {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        let targets = [&self.html, &self.save];
+        let targets = [&self.html, &self.pcapng, &self.save];
         let to_stdout = targets
             .into_iter()
             .flatten()
             .filter(|target| target.is_stdout());
         if to_stdout.count() + usize::from(self.json) > 1 {
             return Err(usage!(
-                "standard output takes one of --json, --html - and --save -"
+                "standard output takes one of --json, --html -, --pcapng - and --save -"
             ));
         }
         let mut session = input::load(&self.file)?;
-        if self.other.is_some() {
-            return Err(usage!("two sessions cannot be joined yet"));
+        if let Some(other) = &self.other {
+            session = merge(&session, &input::load(other)?, context.lang().into()).session;
         }
         if let Some(framing) = &self.frame {
             session.head_mut().frame = framing.to_string();
@@ -124,10 +127,14 @@ impl Show {
             let mut output = Output::open(target)?;
             output.wrote(|out| render::html::write(timeline, &findings, lang, out))?;
         }
+        if let Some(target) = &self.pcapng {
+            let mut output = Output::open(target)?;
+            output.wrote(|out| pcapng::write(timeline, &findings, lang, out))?;
+        }
         if self.json {
             return Output::stdout().wrote(|out| render::json::write(timeline, &findings, out));
         }
-        if self.save.is_some() || self.html.is_some() {
+        if self.save.is_some() || self.html.is_some() || self.pcapng.is_some() {
             return Ok(());
         }
         let options = self.options(lang)?;

@@ -59,6 +59,9 @@ impl Picture<'_, '_> {
         };
         let note = match &*head.wire_note {
             "" => wire.to_owned(),
+            note if head.wire == WireSource::Captured => {
+                format!("{wire}{}{}", self.pick("; ", "；"), escape(note))
+            }
             note => format!("{wire}{}{}", self.pick(": ", "："), escape(note)),
         };
         self.paragraph(&note, Style::Dim, out)?;
