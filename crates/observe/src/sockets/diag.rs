@@ -96,6 +96,23 @@ impl Diag {
         }))
     }
 
+    /// The Unix socket with this inode; nothing if there is none.
+    ///
+    /// - **Source:** `unix_diag_get_exact`, net/unix/diag.c.
+    pub fn unix(&mut self, inode: u32) -> Result<Option<Socket>, DiagError> {
+        self.body.clear();
+        unix::request_one(inode, &mut self.body);
+        let mut found = None;
+        let asked = self
+            .netlink
+            .get(&self.body, |answer| found = unix::read(answer));
+        match asked {
+            Err(error) if error.errno() == Some(libc::ENOENT) => Ok(None),
+            Err(error) => Err(error),
+            Ok(()) => Ok(found),
+        }
+    }
+
     fn part(
         &mut self,
         part: Part,

@@ -28,6 +28,14 @@ pub(super) fn request(states: u32, memory: bool, out: &mut Vec<u8>) {
     out.extend_from_slice(&[0xff; 8]);
 }
 
+/// `struct unix_diag_req` for the one with this inode.
+pub(super) fn request_one(inode: u32, out: &mut Vec<u8>) {
+    let at = out.len();
+    request(u32::MAX, false, out);
+    // udiag_ino follows the states; a cookie of ones is not compared (INET_DIAG_NOCOOKIE).
+    out[at + 8..at + 12].copy_from_slice(&inode.to_ne_bytes());
+}
+
 /// Reads an answer; nothing if it is too short to be one.
 pub(super) fn read(answer: &[u8]) -> Option<Socket> {
     let (message, attributes) = answer.split_first_chunk::<MESSAGE>()?;

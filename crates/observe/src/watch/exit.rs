@@ -321,7 +321,8 @@ impl Stop<'_, '_> {
                 ..Fact::new(event)
             });
         }
-        info.map(|info| info.state).unwrap_or_default()
+        let state = info.map(|info| info.state).unwrap_or_default();
+        self.state_known(pending.cookie, state)
     }
 
     /// Notes addresses that the kernel has chosen, and tells of them.

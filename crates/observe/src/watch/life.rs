@@ -122,7 +122,7 @@ impl Stop<'_, '_> {
         state
     }
 
-    fn state_of(&self, cookie: u64) -> TcpState {
+    fn state_of(&mut self, cookie: u64) -> TcpState {
         let is_tcp =
             |it: &super::view::Socket| it.identity.transport == sockeye_trace::Transport::Tcp;
         if !self.view.sockets.get(&cookie).is_some_and(is_tcp) {
@@ -136,9 +136,8 @@ impl Stop<'_, '_> {
             .hold(cookie)
             .map(|hold| hold.fd);
         let copy = fd.and_then(|fd| self.process.copy_of(fd).ok());
-        copy.and_then(|copy| copy.tcp())
-            .map(|info| info.state)
-            .unwrap_or_default()
+        let state = copy.and_then(|copy| copy.tcp()).map(|info| info.state);
+        self.state_known(cookie, state.unwrap_or_default())
     }
 
     /// Notes a socket that a call has made, if it has.
@@ -244,10 +243,18 @@ impl Stop<'_, '_> {
         };
         let listening = pending.call == Call::Listen;
         let (local, told) = (copy.local(), copy.peer());
+        let inode = copy.inode();
         drop(copy);
+        let of_wire = self.view.sockets.get(&pending.cookie);
+        let of_wire = of_wire.is_some_and(|it| it.identity.transport.has_wire());
+        let twin = match (&peer, inode) {
+            (Some(_), Some(inode)) if !of_wire => self.view.twin_of(inode),
+            _ => 0,
+        };
         if let Some(socket) = self.view.sockets.get_mut(&pending.cookie) {
             socket.change(|about| {
                 about.local = local;
+                about.twin = if twin == 0 { about.twin } else { twin };
                 about.listening |= listening;
                 if let Some(peer) = peer {
                     // An unfinished connect has no peer yet in the kernel's eyes.

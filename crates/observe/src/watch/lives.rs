@@ -13,7 +13,7 @@ use sockeye_trace::{ConnId, Kind};
 
 use super::ptrace;
 use super::task::{Process, Task};
-use super::view::{Stop, describe};
+use super::view::{EXIT, Stop, describe};
 use super::{Exit, Notice, Sink, Tracer};
 
 /// Of a command line, this many bytes are told.
@@ -167,7 +167,7 @@ impl Tracer {
             tid,
             sink,
         };
-        stop.all_over(holds, "exit");
+        stop.all_over(holds, EXIT);
     }
 
     /// A task has ended.

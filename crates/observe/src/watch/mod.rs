@@ -41,6 +41,7 @@ mod launch;
 mod life;
 mod lives;
 mod memory;
+mod place;
 mod plan;
 mod ptrace;
 mod run;
@@ -122,6 +123,7 @@ pub struct Tracer {
     early: HashSet<i32>,
     /// What we did not start is let go of at its next stop.
     leaving: bool,
+    place: place::Place,
     outcome: Outcome,
     /// Processor time of this thread before it traced anything.
     spent_before: u64,

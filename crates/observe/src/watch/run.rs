@@ -10,6 +10,7 @@ use sockeye_trace::Time;
 
 use super::filter::{ARCH, Filter};
 use super::launch::launch;
+use super::place::Place;
 use super::ptrace::{self, AtCall, Until};
 use super::task::{Process, Task};
 use super::view::{Stop, View, now};
@@ -36,6 +37,7 @@ impl Tracer {
             processes: HashMap::new(),
             early: HashSet::new(),
             leaving: false,
+            place: Place::new(),
             outcome: Outcome::default(),
             spent_before: spent(),
             _thread: std::marker::PhantomData,
@@ -49,6 +51,8 @@ impl Tracer {
 
     /// Starts a program; returns its process id.
     pub fn start(&mut self, program: &Program, sink: Sink<'_>) -> Result<u32, WatchError> {
+        // The program shall not inherit where we are.
+        self.place.leave();
         let pid = launch(program, &self.filter)?;
         let about = sockeye_trace::Process {
             pid: pid.cast_unsigned(),
@@ -101,6 +105,7 @@ impl Tracer {
             return self.on_gone(tid, status, sink);
         }
         self.outcome.stops += 1;
+        self.place.on_stop(tid);
         if !self.tasks.contains_key(&tid) {
             self.early.insert(tid);
             return;

@@ -107,6 +107,11 @@ impl Copy {
         value.is_some_and(|value| value != [0; 4])
     }
 
+    /// The number by which sock_diag knows it.
+    pub(super) fn inode(&self) -> Option<u32> {
+        u32::try_from(rustix::fs::fstat(&self.0).ok()?.st_ino).ok()
+    }
+
     pub(super) fn local(&self) -> Address {
         self.name(libc::getsockname)
     }

@@ -2,8 +2,8 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
-use std::io;
 use std::rc::Rc;
+use std::{fs, io};
 
 use sockeye_trace as trace;
 
@@ -55,6 +55,7 @@ pub(super) struct Process {
     /// Its io_uring rings, by descriptor.
     pub(super) rings: RefCell<HashMap<i32, Ring>>,
     handle: OnceCell<Handle>,
+    our_network: OnceCell<bool>,
 }
 
 impl Process {
@@ -67,6 +68,7 @@ impl Process {
             table: RefCell::default(),
             rings: RefCell::default(),
             handle: OnceCell::new(),
+            our_network: OnceCell::new(),
         }
     }
 
@@ -90,6 +92,14 @@ impl Process {
         shared.borrow_mut().tasks -= tasks;
         view.hold_all(own.sockets());
         *self.table.borrow_mut() = Rc::new(RefCell::new(own));
+    }
+
+    /// Whether sock_diag, which speaks of our own network namespace, speaks of its sockets.
+    pub(super) fn shares_our_network(&self) -> bool {
+        *self.our_network.get_or_init(|| {
+            let of = |process: &str| fs::read_link(format!("/proc/{process}/ns/net")).ok();
+            of("self").is_some_and(|ours| Some(ours) == of(&self.pid.to_string()))
+        })
     }
 
     /// A short-lived duplicate of one of its descriptors.

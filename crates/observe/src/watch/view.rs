@@ -3,12 +3,18 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 
-use sockeye_trace::{Call, ConnId, Event, Fact, Gap, Kind, Side, TcpState, Time};
+use sockeye_trace::{
+    Address, Call, ConnId, Event, Fact, Gap, Kind, Side, TcpState, Time, Transport,
+};
 
 use super::fds::{Hold, Meaning, Removed};
 use super::socket::{Copy, Identity, TcpInfo};
 use super::task::Process;
 use super::{Notice, Options, Sink};
+use crate::sockets::Diag;
+
+/// What is told of a close that is the end of the process.
+pub(super) const EXIT: &str = "exit";
 
 /// A socket, however many processes hold it.
 #[derive(Debug)]
@@ -60,6 +66,8 @@ pub(super) struct View {
     /// Gaps that were told, by what and process.
     gaps: HashSet<(&'static str, i32)>,
     pub(super) notices: VecDeque<Notice>,
+    /// Asks about sockets that no descriptor leads to any more; opened at its first use.
+    diag: Option<Diag>,
 }
 
 /// A task that is stopped, with all that is needed to tell what it does.
@@ -84,12 +92,56 @@ impl View {
             last_side: 0,
             gaps: HashSet::new(),
             notices: VecDeque::new(),
+            diag: None,
         }
     }
 
     /// Bytes of a call that are kept.
     pub(super) fn cap(&self) -> u64 {
         self.options.payload_cap.min(Options::PAYLOAD_MAX) as u64
+    }
+
+    /// A way to ask about sockets by their names; none where the kernel has none.
+    fn diag(&mut self) -> Option<&mut Diag> {
+        if self.diag.is_none() {
+            self.diag = Diag::open().ok();
+        }
+        self.diag.as_mut()
+    }
+
+    /// The TCP state of a socket that its own process cannot be asked about any more: what goes on
+    /// after a close, and the wait for late packets, happens without it.
+    pub(super) fn state_by_name(&mut self, cookie: u64) -> TcpState {
+        let Some(socket) = self.sockets.get(&cookie) else {
+            return TcpState::Unknown;
+        };
+        if socket.identity.transport != Transport::Tcp {
+            return TcpState::Unknown;
+        }
+        let (Address::Ip(local), Address::Ip(peer)) = (&socket.about.local, &socket.about.peer)
+        else {
+            return TcpState::Close;
+        };
+        let (local, peer) = (*local, *peer);
+        let found = self.diag().and_then(|diag| diag.tcp(local, peer).ok());
+        match found {
+            None => TcpState::Unknown,
+            // Its names may belong to the next connection by now.
+            Some(found) => found
+                .filter(|found| found.cookie == cookie)
+                .map_or(TcpState::Close, |found| found.state),
+        }
+    }
+
+    /// The socket at the other end of a Unix socket; 0 where the kernel does not tell.
+    pub(super) fn twin_of(&mut self, inode: u32) -> u64 {
+        let Some(diag) = self.diag() else {
+            return 0;
+        };
+        let own = diag.unix(inode).ok().flatten();
+        let other = own.filter(|own| own.peer_inode != 0);
+        let other = other.and_then(|own| diag.unix(own.peer_inode).ok().flatten());
+        other.map_or(0, |other| other.cookie)
     }
 
     /// One table more holds each of `sockets`.
@@ -172,8 +224,12 @@ impl Stop<'_, '_> {
             peer: copy.peer(),
             ..Side::default()
         };
+        let inode = copy.inode();
         drop(copy);
         change(&mut about);
+        if about.accepted && !identity.transport.has_wire() {
+            about.twin = inode.map_or(0, |inode| self.view.twin_of(inode));
+        }
         self.add(identity, about, (0, 0));
         self.put(fd, identity.cookie);
         Some(identity.cookie)
@@ -293,7 +349,14 @@ impl Stop<'_, '_> {
                 TcpState::Unknown,
             );
         }
-        self.tell_call(Call::Close, conn, span, result, text, TcpState::Unknown);
+        // A process that is about to end has its descriptors still.
+        let here = text != EXIT && self.process.shares_our_network();
+        let state = if here {
+            self.view.state_by_name(removed.cookie)
+        } else {
+            TcpState::Unknown
+        };
+        self.tell_call(Call::Close, conn, span, result, text, state);
         self.view.release(removed.cookie);
     }
 
@@ -324,6 +387,20 @@ impl Stop<'_, '_> {
             } else {
                 self.view.release(cookie);
             }
+        }
+    }
+
+    /// The state of a socket that says `told` of itself: one that has left the connection says that it is
+    /// closed, whatever its last packets are still waiting for.
+    pub(super) fn state_known(&mut self, cookie: u64, told: TcpState) -> TcpState {
+        let socket = self.view.sockets.get(&cookie);
+        let connected = socket.is_some_and(|socket| !socket.about.peer.is_none());
+        if told != TcpState::Close || !connected || !self.process.shares_our_network() {
+            return told;
+        }
+        match self.view.state_by_name(cookie) {
+            TcpState::Unknown => told,
+            state => state,
         }
     }
 

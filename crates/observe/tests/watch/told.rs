@@ -165,6 +165,36 @@ assert libc.recvmmsg(b.fileno(), back, 5, socket.MSG_DONTWAIT, None) == 3
     assert_eq!((twins[0].0, twins[0].1), (twins[1].1, twins[1].0));
 }
 
+/// Unix sockets are joined by what the kernel says of their other ends.
+#[test]
+fn unix_sockets_know_their_twins() {
+    let Some(record) = script(
+        "\
+import os, socket
+name = '\\0sockeye-twins-%d' % os.getpid()
+s = socket.socket(socket.AF_UNIX)
+s.bind(name)
+s.listen(1)
+c = socket.socket(socket.AF_UNIX)
+c.connect(name)
+a, _ = s.accept()
+c.send(b'hi')
+a.recv(2)
+",
+    ) else {
+        return;
+    };
+    let sides = record.sides();
+    let of = |kind| &sides[&record.of(kind)[0].event.conn()];
+    let (client, server) = (of(Kind::Write), of(Kind::Read));
+    assert_eq!(server.twin, client.socket);
+    assert!(server.accepted && server.local == client.peer);
+    assert!(
+        server.local.to_string().starts_with("@sockeye-twins-"),
+        "{server:?}"
+    );
+}
+
 #[test]
 fn what_passes_inside_the_kernel_is_counted() {
     let Some(record) = script(

@@ -145,6 +145,8 @@ a.shutdown(socket.SHUT_WR)
 c.recv(1)
 c.close()
 a.recv(1)
+a.close()
+s.close()
 ";
     let Some(program) = python("", script, &[]) else {
         return;
@@ -162,4 +164,11 @@ a.recv(1)
         [TcpState::FinWait1 | TcpState::FinWait2]
     ));
     assert_eq!(states("recvfrom")[0], TcpState::CloseWait);
+    // The client's, then the server's; the listener's comes before its state is known to be gone.
+    let closes = states("close");
+    assert!(
+        matches!(closes[0], TcpState::LastAck | TcpState::Close),
+        "{closes:?}"
+    );
+    assert_eq!(closes[1..], [TcpState::TimeWait, TcpState::Close]);
 }
