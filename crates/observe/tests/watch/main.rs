@@ -3,6 +3,7 @@
 mod attached;
 mod lives;
 mod records;
+mod strace;
 mod told;
 mod truth;
 mod uring;
