@@ -6,12 +6,12 @@
 //! `tcp_syn_retries`), and at last connect fails with `ETIMEDOUT`.
 
 use crate::packet::TcpFlags;
-use crate::{Call, FactId, Time, Transport, Weight, errno_name};
+use crate::{Address, FactId, Time, Transport, Weight, errno_name};
 
 use super::Topic;
-use super::found::{Found, Told};
-use super::view::{Step, View, What};
-use super::words::{capital, count, duration};
+use super::found::{Found, Place, Told};
+use super::view::{Attempt, CONNECTS, Context, Step, View, What};
+use super::words::{self, capital, count, duration};
 
 pub(super) const REFUSED: Topic = Topic {
     name: "refused",
@@ -23,7 +23,6 @@ pub(super) const UNANSWERED: Topic = Topic {
     title: ["no answer to the SYN", "SYN 没有得到回答"],
 };
 
-const CONNECTS: [Call; 2] = [Call::Connect, Call::UringConnect];
 /// Errors of a connect that found no way to the peer, or no answer.
 const NO_ANSWER: [i32; 4] = [
     libc::ETIMEDOUT,
@@ -38,6 +37,65 @@ pub(super) fn find(view: &View<'_>, found: &mut Found) {
     }
     if view.flow.transport == Transport::Tcp {
         unanswered(view, found);
+    }
+}
+
+/// Connects whose packets nobody saw.
+pub(super) fn find_alone(context: &Context<'_>, found: &mut Found) {
+    for attempt in &context.alone {
+        let topic = match attempt.errno {
+            libc::ECONNREFUSED => &REFUSED,
+            errno if NO_ANSWER.contains(&errno) => &UNANSWERED,
+            _ => continue,
+        };
+        alone(context, attempt, topic, found);
+    }
+}
+
+fn alone(context: &Context<'_>, attempt: &Attempt, topic: &Topic, found: &mut Found) {
+    let place = Place {
+        at: attempt.at,
+        ..Place::default()
+    };
+    let weight = weight(context, &attempt.to);
+    found.add(topic, weight, place, || {
+        let Attempt { pid, to, errno, .. } = attempt;
+        let [who, who_zh] = match context.program_of(*pid).map(words::name) {
+            Some(name) => [
+                format!("{name} (pid {pid})"),
+                format!("{name}（进程 {pid}）"),
+            ],
+            None => [format!("process {pid}"), format!("进程 {pid} ")],
+        };
+        let failed = format!("{} ({errno})", errno_name(*errno));
+        let failed_zh = format!("{}（{errno}）", errno_name(*errno));
+        Told {
+            facts: vec![attempt.fact],
+            sentence: if topic.name == REFUSED.name {
+                [
+                    format!("A connect of {who} found nobody listening at {to}: {failed}."),
+                    format!("{who_zh}要连接的 {to} 没有程序在监听：{failed_zh}。"),
+                ]
+            } else {
+                [
+                    format!("A connect of {who} to {to} had no answer: {failed}."),
+                    format!("{who_zh}连接 {to} 没有得到回答：{failed_zh}。"),
+                ]
+            },
+        }
+    });
+}
+
+/// A program that tries the addresses of a name in turn (`::1`, then `127.0.0.1`) and was answered
+/// at another one is not in trouble.
+fn weight(context: &Context<'_>, to: &Address) -> Weight {
+    let elsewhere = to
+        .port()
+        .is_some_and(|port| context.answered.contains(&port));
+    if elsewhere {
+        Weight::Notice
+    } else {
+        Weight::Trouble
     }
 }
 
@@ -82,7 +140,8 @@ fn refused(view: &View<'_>, found: &mut Found) {
     let Some(at) = called.or(reset).map(|step| step.at) else {
         return;
     };
-    found.add(&REFUSED, Weight::Trouble, view.whole(at), || {
+    let weight = weight(view.context, &view.flow.ends[1].address);
+    found.add(&REFUSED, weight, view.whole(at), || {
         let [client, client_zh] = &view.who[0];
         let address = &view.flow.ends[1].address;
         let [how, how_zh] = match (called, reset) {
@@ -194,9 +253,9 @@ fn unanswered(view: &View<'_>, found: &mut Found) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::TcpState;
     use crate::finding::check::{only, told};
     use crate::sample::{CLIENT, SERVER, Script};
+    use crate::{Call, TcpState};
 
     fn syns(waits: &[u64], then: impl Fn(&mut Script)) -> Script {
         let mut script = Script::new();
@@ -249,6 +308,74 @@ mod tests {
                 with ECONNREFUSED (111)."
             ]
         );
+    }
+
+    /// What never had a peer is apart in the timeline; with packets or without, the program is
+    /// named.
+    #[test]
+    fn a_connect_that_never_had_a_peer_is_told() {
+        let attempt = |script: &mut Script, errno: i32| {
+            let side = crate::Side {
+                id: 9,
+                pid: 100,
+                ..crate::Side::default()
+            };
+            let text = serde_json::to_string(&side).expect("plain data");
+            let event = crate::Event::new(crate::Kind::Side, crate::ConnId::new(9), script.now());
+            script.push(&crate::Fact {
+                text: &text,
+                ..crate::Fact::new(event)
+            });
+            script.wait(1000);
+            let mut event =
+                crate::Event::new(crate::Kind::Called, crate::ConnId::new(9), script.now())
+                    .with_call(Call::Connect)
+                    .with_result(-errno);
+            event.took_ns = 1_200_000;
+            script.push(&crate::Fact {
+                text: "127.0.0.1:5000",
+                ..crate::Fact::new(event)
+            });
+        };
+        let seen = syns(&[0], |script| {
+            script.packet(0, SERVER, TcpFlags::RST | TcpFlags::ACK, 0..0);
+        });
+        let unseen = |errno| {
+            let mut script = Script::new();
+            attempt(&mut script, errno);
+            script
+        };
+        assert_eq!(
+            told(seen, &REFUSED),
+            ["The client found nobody listening at 127.0.0.1:5000: \
+        RST answered the SYN."]
+        );
+        let mut both = Script::new();
+        both.wait(900);
+        both.talk(Transport::Tcp, true);
+        both.packet(0, CLIENT, TcpFlags::SYN, 0..0);
+        both.packet(0, SERVER, TcpFlags::RST | TcpFlags::ACK, 0..0);
+        attempt(&mut both, libc::ECONNREFUSED);
+        let found = told(both, &REFUSED);
+        assert_eq!(
+            found,
+            [
+                "The client (python3) found nobody listening at 127.0.0.1:5000: RST answered the \
+            SYN, connect failed with ECONNREFUSED (111)."
+            ]
+        );
+        assert_eq!(
+            told(unseen(libc::ECONNREFUSED), &REFUSED),
+            [
+                "A connect of python3 (pid 100) found nobody listening at 127.0.0.1:5000: \
+            ECONNREFUSED (111)."
+            ]
+        );
+        assert_eq!(
+            told(unseen(libc::ENETUNREACH), &UNANSWERED),
+            ["A connect of python3 (pid 100) to 127.0.0.1:5000 had no answer: ENETUNREACH (101)."]
+        );
+        assert!(told(unseen(libc::EINPROGRESS), &UNANSWERED).is_empty());
     }
 
     #[test]

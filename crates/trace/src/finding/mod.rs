@@ -1,8 +1,8 @@
 //! Findings: what happened, in words, with the bytes and the calls that it speaks of.
 //!
 //! Each finding has a file (two that are one idea share one): what the kernel does there, when it
-//! is reported and when not, and its two sentences. A finder sees one flow through a [`View`] and
-//! hands what it finds to [`Found`], which keeps the list short. docs/findings.md describes every
+//! is reported and when not, and its two sentences. A finder sees one flow through a `View` and
+//! hands what it finds to `Found`, which keeps the list short. docs/findings.md describes every
 //! one.
 
 mod accept_lag;
@@ -132,6 +132,7 @@ pub fn find(timeline: &Timeline<'_>) -> Vec<Finding> {
     let context = Context::new(timeline);
     let mut found = Found::default();
     not_seen::find(&context, &mut found);
+    connect::find_alone(&context, &mut found);
     for flow in 0..timeline.flows.len() {
         let view = View::new(&context, flow);
         for finder in FINDERS {

@@ -24,8 +24,9 @@ pub(super) const TINY_WRITES: Topic = Topic {
 const TINY: u64 = 16;
 /// So many in a row are many.
 const MANY: usize = 16;
-/// A pause from which on a write is no longer in a row with the one before it.
-const PAUSE: Duration = Duration::from_millis(1);
+/// A pause from which on a write is no longer in a row with the one before it: watching makes calls
+/// slower, and nobody types this fast.
+const PAUSE: Duration = Duration::from_millis(10);
 
 pub(super) fn find(view: &View<'_>, found: &mut Found) {
     if !view.flow.transport.is_stream() {

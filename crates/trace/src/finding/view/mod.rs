@@ -1,18 +1,20 @@
 //! One flow as finders see it.
 
+mod attempts;
 mod lanes;
 mod steps;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::ops::Range;
 
 use crate::timeline::{Flow, Move, Way};
-use crate::{Event, Fact, FactId, Time, Timeline, WireSource};
+use crate::{Event, Fact, FactId, Time, Timeline, Transport, WireSource};
 
 use super::found::Place;
 use super::words;
 
+pub(super) use attempts::{Attempt, CONNECTS};
 pub(super) use lanes::{Piece, overlapping, shared};
 pub(super) use steps::{Closed, Step, What};
 
@@ -23,6 +25,12 @@ pub(super) struct Context<'t> {
     processes: HashMap<u32, usize>,
     /// What ICMP said could not be delivered, by the addresses it was sent from and to.
     unreachable: HashMap<(SocketAddr, SocketAddr), Vec<(Time, FactId)>>,
+    /// Connects that failed, by the flow that has their packets.
+    attempts: HashMap<u32, Attempt>,
+    /// Those whose packets nobody saw.
+    pub alone: Vec<Attempt>,
+    /// Ports of TCP where somebody answered.
+    pub answered: HashSet<u16>,
     /// When the last thing happened.
     pub until: Time,
 }
@@ -32,8 +40,12 @@ impl<'t> Context<'t> {
         let processes = timeline.processes.iter().enumerate();
         let facts = 0..timeline.session.len() as u32;
         let times = facts.map(|fact| timeline.session.event(FactId(fact)).time);
+        let (attempts, alone) = attempts::of_session(timeline);
         Self {
             timeline,
+            attempts,
+            alone,
+            answered: answered(timeline),
             processes: processes
                 .map(|(index, process)| (process.pid, index))
                 .collect(),
@@ -97,6 +109,13 @@ impl<'t> View<'t> {
             messages: Default::default(),
             pieces: Default::default(),
         };
+        if let Some(attempt) = context.attempts.get(&view.index) {
+            let after = view.steps.partition_point(|step| step.at <= attempt.at);
+            view.steps.insert(after, attempt.step());
+            if let Some(name) = context.program_of(attempt.pid) {
+                view.who[0] = role(0, name);
+            }
+        }
         view.wire = view.wire_source();
         view.writes = [0, 1].map(|way| lanes::writes(&view, way));
         view.reads = [0, 1].map(|way| lanes::reads(&view, way));
@@ -179,19 +198,31 @@ impl<'t> View<'t> {
     }
 }
 
+/// The ports of servers that talked.
+fn answered(timeline: &Timeline<'_>) -> HashSet<u16> {
+    let flows = timeline.flows.iter();
+    let talked = flows.filter(|flow| flow.transport == Transport::Tcp && !flow.ways[1].is_empty());
+    talked
+        .filter_map(|flow| flow.ends[1].address.port())
+        .collect()
+}
+
 /// What to call an end: `the client (python3)`.
 fn call_it(context: &Context<'_>, flow: &Flow, end: usize) -> [String; 2] {
-    let role = [["the client", "客户端"], ["the server", "服务器"]][end];
     let mut sides = flow.ends[end].sides.iter();
     let program = sides.find_map(|side| {
         let side = context.timeline.sides.get(*side as usize)?;
-        context.program_of(side.pid).map(words::name)
+        context.program_of(side.pid)
     });
     match program {
-        Some(name) => [
-            format!("{} ({name})", role[0]),
-            format!("{}（{name}）", role[1]),
-        ],
-        None => role.map(str::to_owned),
+        Some(name) => role(end, name),
+        None => ROLES[end].map(str::to_owned),
     }
+}
+
+const ROLES: [[&str; 2]; 2] = [["the client", "客户端"], ["the server", "服务器"]];
+
+fn role(end: usize, program: &str) -> [String; 2] {
+    let ([en, zh], name) = (ROLES[end], words::name(program));
+    [format!("{en} ({name})"), format!("{zh}（{name}）")]
 }
