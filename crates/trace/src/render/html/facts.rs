@@ -11,7 +11,9 @@ use std::io;
 
 use super::block::Blocks;
 use super::excerpt::Excerpts;
+use super::order::{Entry, order};
 use super::shape::{Shape, note_number, row};
+use super::words::words;
 use crate::packet::{self, Body, Packet};
 use crate::timeline::{Flow, Life, Move, Segment};
 use crate::{Fact, FactId, Finding, Gauge, Kind, Time, Timeline};
@@ -33,6 +35,8 @@ pub(super) struct Facts<'t, 'w> {
     excerpts: Excerpts,
     /// The link type of each interface.
     links: HashMap<u64, u32>,
+    /// Where each side stands among those of the timeline.
+    sides: HashMap<u64, u32>,
     /// Where the facts that findings speak of stand in the page.
     wanted: HashMap<FactId, Vec<u64>>,
     errnos: BTreeSet<i32>,
@@ -44,13 +48,6 @@ pub(super) struct Written {
     pub(super) items: u64,
     pub(super) wanted: HashMap<FactId, Vec<u64>>,
     pub(super) errnos: BTreeSet<i32>,
-}
-
-/// One item of a flow, to be put in order.
-struct Entry {
-    from: Time,
-    row: u8,
-    index: u32,
 }
 
 /// What the numbers of the next item count from.
@@ -84,6 +81,10 @@ impl<'t, 'w> Facts<'t, 'w> {
             texts: HashMap::new(),
             excerpts,
             links: links.map(|it| (it.number, it.link_type)).collect(),
+            sides: (0..)
+                .zip(&timeline.sides)
+                .map(|(index, side)| (side.id, index))
+                .collect(),
             wanted: facts.map(|fact| (*fact, Vec::new())).collect(),
             errnos: BTreeSet::new(),
             items: 0,
@@ -107,7 +108,7 @@ impl<'t, 'w> Facts<'t, 'w> {
 
     fn flow(&mut self, flow: &Flow, entries: &mut Vec<Entry>) -> io::Result<()> {
         self.messages(flow)?;
-        self.order(flow, entries);
+        order(self.timeline.session, flow, entries);
         self.blocks.number(entries.len() as u64)?;
         let mut before = Before::default();
         for entry in &*entries {
@@ -170,35 +171,6 @@ impl<'t, 'w> Facts<'t, 'w> {
             }
         }
         Ok(())
-    }
-
-    /// All items of a flow in the order in which they began.
-    fn order(&self, flow: &Flow, entries: &mut Vec<Entry>) {
-        entries.clear();
-        let session = self.timeline.session;
-        let mut add = |row: u8, facts: &mut dyn Iterator<Item = FactId>| {
-            entries.extend(facts.zip(0..).map(|(fact, index)| Entry {
-                from: session.event(fact).began(),
-                row,
-                index,
-            }));
-        };
-        for (way, lanes) in (0..).zip(&flow.ways) {
-            add(
-                way * 3 + row::WRITE,
-                &mut lanes.writes.iter().map(|it| it.fact),
-            );
-            add(
-                way * 3 + row::WIRE,
-                &mut lanes.wire.iter().map(|it| it.fact),
-            );
-            add(
-                way * 3 + row::READ,
-                &mut lanes.reads.iter().map(|it| it.fact),
-            );
-        }
-        add(row::CALL, &mut flow.life.iter().map(|it| it.fact));
-        entries.sort_unstable_by_key(|entry| (entry.from, entry.row, entry.index));
     }
 
     /// What belongs to no flow, as the life of one that has no ends.
@@ -429,43 +401,16 @@ impl<'t, 'w> Facts<'t, 'w> {
 
     /// Which of an end's sides a call belongs to, from 1.
     fn side(&self, flow: Option<&Flow>, end: u8, fact: &Fact<'_>) -> u32 {
-        let conn = fact.event.conn().number();
-        let sides = &self.timeline.sides;
-        let is_it = |index: &u32| sides.get(*index as usize).is_some_and(|it| it.id == conn);
-        let found = match flow {
-            Some(flow) => flow.ends[usize::from(end & 1)].sides.iter().position(is_it),
-            // Of no flow: among all.
-            None => sides.iter().position(|side| side.id == conn),
+        let Some(index) = self.sides.get(&fact.event.conn().number()) else {
+            return 0;
         };
+        let Some(flow) = flow else {
+            // Of no flow: among all.
+            return index + 1;
+        };
+        let mut sides = flow.ends[usize::from(end & 1)].sides.iter();
+        let found = sides.position(|side| side == index);
         found.map_or(0, |index| index as u32 + 1)
-    }
-}
-
-/// What a packet that belongs to no flow is, in a few words.
-fn words(packet: &Packet<'_>) -> String {
-    let between = packet.net.map_or(String::new(), |net| {
-        format!(" {} → {}", net.source, net.destination)
-    });
-    match packet.body {
-        Body::Tcp(tcp) => format!("TCP {} → {}{between}", tcp.source, tcp.destination),
-        Body::Udp(udp) => format!("UDP {} → {}{between}", udp.source, udp.destination),
-        Body::Fragment => format!("IP fragment{between}"),
-        Body::Icmp { v6, kind, code, .. } => {
-            format!(
-                "{} {kind}/{code}{between}",
-                if v6 { "ICMPv6" } else { "ICMP" }
-            )
-        }
-        Body::Igmp { kind, .. } => format!("IGMP {kind}{between}"),
-        Body::Arp {
-            operation,
-            sender,
-            target,
-            ..
-        } => format!("ARP {operation} {sender} → {target}"),
-        Body::Other(number) => format!("IP {number}{between}"),
-        Body::Link(number) => format!("EtherType 0x{number:04x}"),
-        Body::Damaged(_) => format!("?{between}"),
     }
 }
 

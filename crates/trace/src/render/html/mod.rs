@@ -11,7 +11,9 @@ mod block;
 mod excerpt;
 mod facts;
 mod json;
+mod order;
 mod shape;
+mod words;
 
 use std::io;
 
@@ -26,11 +28,13 @@ use facts::Facts;
 const PAGE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
 /// The page's program, in the order in which its parts need each other.
-const PROGRAM: [&str; 10] = [
+const PROGRAM: [&str; 12] = [
     include_str!("page/words.js"),
     include_str!("page/decode.js"),
     include_str!("page/axis.js"),
     include_str!("page/model.js"),
+    include_str!("page/marks.js"),
+    include_str!("page/between.js"),
     include_str!("page/draw.js"),
     include_str!("page/overview.js"),
     include_str!("page/lists.js"),

@@ -78,7 +78,9 @@ class Act {
     const { chosen, hits, lanes } = applyFilter(text);
     this.picture.flows = chosen;
     this.picture.hits = hits.size ? hits : null;
-    if (lanes.length) this.lanes(['write', 'wire', 'read', 'life'].filter((lane) => !lanes.some((it) => lane.startsWith(it))));
+    // What a filter switched off comes back with the next one.
+    if (lanes.length || this.filtered) this.lanes(lanes.length ? ['write', 'wire', 'read', 'life'].filter((lane) => !lanes.some((it) => lane.startsWith(it))) : []);
+    this.filtered = lanes.length > 0;
     if (!chosen.some((flow) => flow.open) && chosen.length) chosen[0].open = true;
     document.getElementById('filter-count').textContent = hits.size ? `${counted(hits.size)} ${words.items(hits.size)}` : '';
     listFindings(chosen, this);

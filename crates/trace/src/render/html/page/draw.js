@@ -39,8 +39,9 @@ function bandShape(height, open) {
   return { y, gap, height: at + rows.foot };
 }
 
-class Picture {
+class Picture extends Between {
   constructor(svg, stage) {
+    super();
     this.svg = svg;
     this.stage = stage;
     this.axis = new TrueAxis(1);
@@ -167,37 +168,6 @@ class Picture {
     this.gutter(flow, parent, areas, tracks, plot, end);
   }
 
-  // How full the buffers were, where they are: between the calls and the wire. What waits to be sent
-  // lies against the calls that wrote it, what waits to be read against the wire that brought it.
-  gauges(flow, parent, areas) {
-    flow.gauges.forEach((gauge, end) => {
-      if (!gauge.time.length) return;
-      const [near, far] = end ? [areas[2][1] - 3, areas[1][2] + 3] : [areas[0][2] + 3, areas[1][1] - 3];
-      const most = Math.max(gauge.mostSending ??= largest(gauge.sending), gauge.mostUnread ??= largest(gauge.unread), 1);
-      for (const [values, style, from, to] of [[gauge.sending, 'sending', near, far], [gauge.unread, 'unread', far, near]]) {
-        const path = this.steps(gauge.time, values, from, (to - from) * 0.8 / most);
-        if (!path) continue;
-        this.nodes++;
-        node('path', { d: path, class: `gauge ${style}`, 'data-gauge': end }, parent);
-      }
-    });
-  }
-
-  // A line of steps over a base, closed: the largest value of each pixel.
-  steps(times, values, base, scale) {
-    const from = this.axis.time(this.view.from), to = this.axis.time(this.view.to);
-    const first = Math.max(lowerBound(times, from) - 1, 0), last = Math.min(lowerBound(times, to) + 1, times.length);
-    let path = '', pixel = -Infinity, most = 0, any = 0;
-    for (let index = first; index < last; index++) {
-      const x = Math.max(Math.min(this.x(times[index]), GUTTER + this.width + 10), GUTTER - 10);
-      most = x - pixel < 1 ? Math.max(most, values[index]) : values[index];
-      if (x - pixel >= 1) pixel = x;
-      any += most;
-      path += `${path ? 'H' : 'M'}${x.toFixed(1)}${path ? 'V' : ' '}${(base + most * scale).toFixed(1)}`;
-    }
-    return any ? `${path}H${(last < times.length ? GUTTER + this.width + 10 : this.x(times[last - 1])).toFixed(1)}V${base}H${Math.max(this.x(times[first]), GUTTER - 10).toFixed(1)}Z` : '';
-  }
-
   // Who is who, at the left; and what is missing, where it would stand.
   gutter(flow, parent, areas, tracks, plot, end) {
     const label = (y, lines) => lines.filter(Boolean).forEach((line, index) => {
@@ -222,13 +192,6 @@ class Picture {
         if (first - GUTTER > 180) this.text(plot, GUTTER + 8, from - 12, words.midway, { class: 'quiet' });
       }
     }
-  }
-
-  // The most that the buffers of an end held, and their size.
-  fills(gauge, parent, y) {
-    if (!gauge.time.length || this.shape.gap < 52) return;
-    const lines = [[words.sendBuffer, gauge.mostSending, gauge.sendRoom], [words.readBuffer, gauge.mostUnread, gauge.readRoom]];
-    lines.forEach(([name, most, room], index) => this.text(parent, 12, y + index * 14, `${name} ≤ ${sized(most)} / ${sized(room.at(-1))}`, { class: 'quiet small' }));
   }
 
   wireNote(flow, tracks) {
@@ -270,182 +233,6 @@ class Picture {
     this.nodes++;
     this.marks.set(item, group);
     return group;
-  }
-
-  // A call: a bar from its entry to its exit. Where it waited, the wait is a line, and what it moved
-  // stands at its end.
-  call(flow, item, parent, top, height, next) {
-    const shape = shapeOf(item);
-    const group = this.mark(flow, item, parent);
-    const from = this.x(events.time[item]);
-    const to = Math.max(this.x(endOf(item)), from + 6);
-    const slices = slicesOf(flow, item);
-    const bytes = shape.row < 6;
-    const most = Math.max(10, Math.min(slices.length * 7, 70));
-    const waits = bytes && shape.row % 3 === ROW.READ ? to - from > most + 6 : !bytes && to - from > 16;
-    const solid = waits ? to - (bytes ? most : 6) : from;
-    const y = top + 2, h = height - 5;
-    const left = Math.max(from, GUTTER - 20), right = Math.min(to, GUTTER + this.width + 20);
-    if (waits) {
-      this.rect(group, left, y + h / 2 - 2.5, Math.max(Math.min(solid, right) - left, 0), 5, { class: 'wait' });
-      this.rect(group, from, y + 2, 1.5, h - 4, { class: 'wait-edge' });
-    }
-    const kind = events.result[item] < 0 ? 'failed' : slices.length ? '' : 'plain';
-    if (slices.length && !kind) for (const it of slices) this.rect(group, solid + it.from * (to - solid), y, Math.max((it.to - it.from) * (to - solid), 1), h, { class: `fill ${it.colour}` });
-    this.rect(group, solid, y, to - solid, h, { class: `outline ${kind}`, rx: 2.5 });
-    if (kind === 'failed') this.nodes++, node('path', { d: `M${solid} ${y}L${to} ${y + h}M${to} ${y}L${solid} ${y + h}`, class: 'cross' }, group);
-    const edge = this.label(flow, item, group, { from: left, solid, to: Math.min(to, right), next, y: y + h / 2 + 4, waits });
-    return { item, left: solid, right: Math.max(to, edge), from: solid, to, top, bottom: top + height, slices };
-  }
-
-  label(flow, item, group, { from, solid, to, next, y, waits }) {
-    const shape = shapeOf(item);
-    const name = nameOf(shape);
-    const failed = events.result[item] < 0;
-    const size = failed ? about.errnos[-events.result[item]] || '' : shape.row < 6 ? counted(events.len[item]) : '';
-    const text = events.texts[events.text[item]];
-    const said = shape.row < 6 ? clip(textOf(excerptOf(item).subarray(0, 40)), 28) : clip(text, 30);
-    const state = shape.row === ROW.CALL && shape.state ? about.states[shape.state] : '';
-    const choices = [[name, size, said && shape.row < 6 ? `“${said}”` : said, state], [name, size, state], [name, size], [size || name]].map((parts) => parts.filter(Boolean).join(' '));
-    const inside = solid - from - 10, after = Math.min(next, GUTTER + this.width) - to - 8;
-    for (const choice of choices) {
-      const width = widthOf(choice);
-      if (!choice) continue;
-      // Before the end of a wait, else behind the bar.
-      if (waits && width < inside) return this.text(group, solid - 5, y, choice, { class: 'label halo', 'text-anchor': 'end' }), to;
-      if (width < after && to < GUTTER + this.width) return this.text(group, to + 4, y, choice, { class: 'label halo' }), to + 4 + width;
-    }
-    return to;
-  }
-
-  // A packet: a point in time, drawn as an arrow that points to where it goes.
-  packet(flow, item, parent, top, height, { before, next, free }) {
-    const shape = shapeOf(item);
-    const group = this.mark(flow, item, parent);
-    const slices = slicesOf(flow, item);
-    const at = this.x(events.time[item]);
-    // As wide as its neighbours let it be. Pieces of one packet share its time: they stand side by side.
-    const room = Math.min(at - before, next - at) || Infinity;
-    const width = Math.min(slices.length ? Math.max(9, Math.min(slices.length * 6, 42)) : 7, Math.max(room - 1, 5));
-    const x = Math.max(at - width / 2, shape.piece ? free + 1 : -Infinity);
-    const down = shape.end === 0;
-    const y = top + 3, h = height - 6, tip = slices.length ? 7 : 5;
-    const bodyFrom = down ? y : y + tip, bodyTo = down ? y + h - tip : y + h;
-    const inset = slices.length ? 0 : 4;
-    if (slices.length) {
-      const tips = (at) => down ? Math.abs(at - 0.5) * 2 * -tip + tip : Math.abs(at - 0.5) * 2 * tip - tip;
-      for (const { from: a, to: b, colour } of slices) {
-        // The tip is cut among the slices, too.
-        const cuts = a < 0.5 && b > 0.5 ? [a, 0.5, b] : [a, b];
-        const edge = cuts.map((at) => [x + at * width, (down ? bodyTo : bodyFrom) + tips(at)]);
-        const far = down ? bodyFrom : bodyTo;
-        this.nodes++;
-        node('path', { d: `M${x + a * width} ${far}L${edge.map((it) => it.map((v) => v.toFixed(2)).join(' ')).join('L')}L${x + b * width} ${far}Z`, class: `fill ${colour}` }, group);
-      }
-    }
-    const middle = x + width / 2;
-    const corners = down
-      ? [[x, bodyFrom + inset], [x, bodyTo], [middle, y + h], [x + width, bodyTo], [x + width, bodyFrom + inset]]
-      : [[x, bodyTo - inset], [x, bodyFrom], [middle, y], [x + width, bodyFrom], [x + width, bodyTo - inset]];
-    this.nodes++;
-    node('path', { d: `M${corners.map((it) => it.map((v) => v.toFixed(2)).join(' ')).join('L')}Z`, class: `outline ${slices.length ? '' : 'plain'}` }, group);
-    const edge = this.packetLabel(item, shape, group, x + width, next, top + height / 2 + 4);
-    return { item, left: x, right: Math.max(x + width, edge), from: x, to: x + width, top: bodyFrom, bottom: bodyTo, slices };
-  }
-
-  packetLabel(item, shape, group, right, next, y) {
-    const size = shape.row < 6 ? counted(events.len[item]) : '';
-    const flags = shape.tcp & 7 || !size ? tcpFlags(shape.tcp) : '';
-    const note = notes[shape.note];
-    const after = Math.min(next - 6, GUTTER + this.width) - right - 8;
-    for (const parts of [[size, flags, note], [size, flags], [size || flags]]) {
-      const choice = parts.filter(Boolean).join(' ');
-      const width = widthOf(choice);
-      if (choice && width < after) return this.text(group, right + 3, y, choice, { class: 'label halo' }), right + 3 + width;
-    }
-    return right;
-  }
-
-  // Bytes on their way: from a write to the segments that carried them to the reads that took them.
-  ribbons(flow, way, drawn, parent) {
-    const row = way * 3;
-    const wire = [...drawn.values()].filter((mark) => shapeOf(mark.item).row === row + ROW.WIRE && mark.slices.length);
-    const ribbon = (upper, lower, from, to, item, other) => {
-      if (this.nodes > NODES) return;
-      const cut = (mark) => {
-        const [left, right] = [from, to].map((at) => mark.from + spotOf(mark.slices, at) * (mark.to - mark.from));
-        return [left, Math.max(right, left + 1)];
-      };
-      const [a, b] = cut(upper), [c, d] = cut(lower);
-      const y0 = upper.bottom, y1 = lower.top, m = (y0 + y1) / 2;
-      const first = flow.stream ? Math.max(lowerBound(messagesOf(flow, way), from + 0.5) - 1, 0) : from;
-      this.nodes++;
-      node('path', { d: `M${a.toFixed(1)} ${y0}C${a.toFixed(1)} ${m} ${c.toFixed(1)} ${m} ${c.toFixed(1)} ${y1}L${d.toFixed(1)} ${y1}C${d.toFixed(1)} ${m} ${b.toFixed(1)} ${m} ${b.toFixed(1)} ${y0}Z`, class: `ribbon ${colourOf(way, first)}`, 'data-from': item, 'data-to': other, 'data-lo': from, 'data-hi': to }, parent);
-    };
-    // Cut by message, so that each keeps its colour.
-    const join = (upper, lower) => {
-      const [a, b] = keyOf(flow, upper.item), [c, d] = keyOf(flow, lower.item);
-      let from = Math.max(a, c);
-      const to = Math.min(b, d);
-      if (!flow.stream) return ribbon(upper, lower, from, to, upper.item, lower.item);
-      const starts = messagesOf(flow, way);
-      for (let index = lowerBound(starts, from + 0.5), pieces = 0; from < to; index++, pieces++) {
-        const cut = pieces < 15 ? Math.min(starts[index] ?? to, to) : to;
-        ribbon(upper, lower, from, cut, upper.item, lower.item);
-        from = cut;
-      }
-    };
-    const between = (lane) => {
-      for (const mark of wire) {
-        for (const item of touching(flow, row + lane, ...keyOf(flow, mark.item), 60)) {
-          const other = drawn.get(item);
-          if (!other) continue;
-          if (other.top < mark.top) join(other, mark); else join(mark, other);
-        }
-      }
-    };
-    if (wire.length) {
-      between(ROW.WRITE);
-      between(ROW.READ);
-      return;
-    }
-    // Without a wire the reads hang on the writes.
-    for (const mark of drawn.values()) {
-      if (shapeOf(mark.item).row !== row || !mark.slices.length) continue;
-      for (const item of touching(flow, row + ROW.READ, ...keyOf(flow, mark.item), 60)) {
-        const other = drawn.get(item);
-        if (other) join(...(mark.top < other.top ? [mark, other] : [other, mark]));
-      }
-    }
-  }
-
-  // How many events there are where they have no room: a column every few pixels, as high as the
-  // logarithm of their number.
-  density(parent, track, top, height, style, about = null) {
-    const columns = Math.ceil(this.width / COLUMN);
-    const full = Math.log2(1 + Math.max(8, track.items.length / columns * 8));
-    let path = '', oddPath = '';
-    let before = indexAt(track.items, this.axis.time(this.view.from));
-    let oddBefore = indexAt(track.odd, this.axis.time(this.view.from));
-    const floor = top + height;
-    for (let column = 0; column < columns; column++) {
-      const time = this.axis.time(this.view.from + (column + 1) / columns * (this.view.to - this.view.from));
-      const last = column === columns - 1;
-      const after = indexAt(track.items, last ? time + 1 : time);
-      const x = GUTTER + column * COLUMN;
-      if (after > before) {
-        const tall = Math.max(Math.min(Math.log2(1 + after - before) / full, 1) * height, 1.5).toFixed(1);
-        path += `M${x} ${floor}v-${tall}h${COLUMN}v${tall}z`;
-      }
-      before = after;
-      const oddAfter = indexAt(track.odd, last ? time + 1 : time);
-      if (oddAfter > oddBefore) oddPath += `M${x} ${top}h${COLUMN}v3h-${COLUMN}z`;
-      oddBefore = oddAfter;
-    }
-    const attributes = about ? { 'data-density': about.row, 'data-of': about.flow.number } : {};
-    if (about) this.rect(parent, GUTTER, top, this.width, height, { class: 'density-back', ...attributes });
-    if (path) this.nodes++, node('path', { d: path, class: `density ${style}`, ...attributes }, parent);
-    if (oddPath) this.nodes++, node('path', { d: oddPath, class: 'density odd' }, parent);
   }
 
   // The pauses that are drawn short and can be seen.
@@ -500,10 +287,6 @@ class Picture {
       ribbon.classList.toggle('lit', items.has(+from) && items.has(+to) && (!bytes || lo < bytes[1] && hi > bytes[0]));
     }
   }
-}
-
-function largest(values) {
-  return values.reduce((a, b) => Math.max(a, b), 0);
 }
 
 // The width of a label: every face the page may get is narrower than this.
