@@ -205,9 +205,12 @@ function processOf(side) {
   return side && about.processByPid.get(side.pid);
 }
 
+// The command line of a side's process, without the folder of its program.
 function programOf(side) {
   const process = processOf(side);
-  return process ? process.command.join(' ') || process.name : '';
+  if (!process) return '';
+  const [program = process.name, ...rest] = process.command;
+  return [program.slice(program.lastIndexOf('/') + 1), ...rest].join(' ');
 }
 
 // Whose an end is, in a few words.
