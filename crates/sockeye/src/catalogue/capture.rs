@@ -3,6 +3,7 @@
 use super::texts;
 
 texts! {
+    MORE_PACKETS: "… {count} more packets (--limit 0 writes all)", "… 还有 {count} 个包（--limit 0 全部写出）";
     NUMBER: "No", "序号";
     INTERFACE: "On", "接口";
     SOURCE: "Source", "源地址";

@@ -175,6 +175,27 @@ fn two_machines_are_joined_on_one_clock() {
     assert!(at("write 5 [0..5) m1") < at("read 5 [0..5) m1"), "{text}");
 }
 
+#[test]
+fn packets_are_listed_with_their_layers() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("s"), sample()).unwrap();
+    let (code, table, errors) = show(folder.path(), &["s", "--packets"]);
+    assert_eq!((code, &*errors), (Some(0), ""));
+    // The handshake, the data, two FINs at most, and the titles.
+    assert!((6..=8).contains(&table.lines().count()), "{table}");
+    assert!(
+        table.contains("40000>5000") || table.contains("40000"),
+        "{table}"
+    );
+    let (_, part, _) = show(folder.path(), &["s", "--packets", "--limit", "2"]);
+    assert!(part.contains("more packets (--limit 0"), "{part}");
+    let (_, layers, _) = show(folder.path(), &["s", "--layers", "--flow", "1"]);
+    assert!(
+        layers.contains("OSI") && layers.contains("TCP/IP"),
+        "{layers}"
+    );
+}
+
 /// Packets go out as pcapng, and what any program captured comes in.
 #[test]
 fn capture_files_go_out_and_come_in() {

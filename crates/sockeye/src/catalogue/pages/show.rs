@@ -15,6 +15,8 @@ pub(super) const PAGE: Page = Page {
         ("pcapng", "把包及其旁边的调用写成 pcapng，供 Wireshark 打开"),
         ("json", "写成 JSON Lines（docs/events.md）"),
         ("save", "把合并并排好序的会话写成文件，供 `show` 再次读取"),
+        ("packets", "以表格写出各个包"),
+        ("layers", "写出各个包及其各层：OSI 与 TCP/IP 对照"),
         ("findings", "只写结论，不画泳道"),
         ("flow", "只画这个编号的会话"),
         ("from", "只画开始之后这么久及更晚的部分：200ms、1.5s"),

@@ -5,12 +5,14 @@ mod bytes;
 mod digits;
 mod file;
 mod lines;
+mod listing;
 mod output;
 mod streams;
 mod table;
 mod view;
 
 pub(crate) use args::Capture;
+pub(crate) use listing::Listing;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -293,7 +293,7 @@ impl Views {
 }
 
 /// The rows of a packet: one, or one for each of the pieces that it stands for.
-fn each_piece(
+pub(super) fn each_piece(
     row: &Row,
     packet: &Packet<'_>,
     fact: &Fact<'_>,

@@ -3,6 +3,7 @@
 mod input;
 mod output;
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use crate::context::Context;
 use crate::exit::{Exit, usage};
 use crate::ui::{colours, columns};
 use crate::values::Wait;
+use crate::verb::capture::Listing;
 use output::{Output, Target};
 
 /// Draw a recorded session: what was written, what the wire carried, what was read
@@ -38,6 +40,12 @@ pub(crate) struct Show {
     /// Write the session, joined and in order, as a file for `show`
     #[arg(long, value_name = "OUT", help_heading = FORM)]
     save: Option<Target>,
+    /// Write the packets as a table
+    #[arg(long, help_heading = FORM, conflicts_with_all = ["json", "findings"])]
+    packets: bool,
+    /// Write the packets with the layers of each: OSI's beside TCP/IP's
+    #[arg(long, help_heading = FORM, conflicts_with_all = ["json", "findings"])]
+    layers: bool,
     /// Write what was found, and no lanes
     #[arg(long, help_heading = FORM)]
     findings: bool,
@@ -134,6 +142,10 @@ impl Show {
         if self.json {
             return Output::stdout().wrote(|out| render::json::write(timeline, &findings, out));
         }
+        if self.packets || self.layers {
+            let listing = self.listing(timeline, context)?;
+            return Output::stdout().wrote(|out| listing.write(timeline, out));
+        }
         if self.save.is_some() || self.html.is_some() || self.pcapng.is_some() {
             return Ok(());
         }
@@ -141,26 +153,54 @@ impl Show {
         Output::stdout().wrote(|out| render::text::write(timeline, &findings, &options, out))
     }
 
-    fn options(&self, lang: sockeye_trace::Lang) -> anyhow::Result<render::text::TextOptions> {
+    /// Which packets are written: those of a conversation, of a time.
+    fn listing(&self, timeline: &Timeline<'_>, context: &Context) -> anyhow::Result<Listing> {
+        let mut flows = timeline.flows.iter();
+        let flow = self
+            .flow
+            .and_then(|number| flows.find(|flow| flow.number == number));
+        let only = flow.map(|flow| {
+            let wire = flow.ways.iter().flat_map(|way| &way.wire);
+            let wire = wire.map(|segment| segment.fact);
+            wire.chain(flow.life.iter().map(|life| life.fact)).collect()
+        });
+        let start = timeline.session.span().unwrap_or_default().start;
+        let window = self.window()?.map(|window| {
+            let at = |nanos| start + Duration::from_nanos(nanos);
+            at(window.start)..at(window.end)
+        });
+        Ok(Listing {
+            lang: context.lang(),
+            layers: self.layers,
+            only,
+            window,
+            limit: all(self.limit),
+        })
+    }
+
+    /// The part of the time that was asked for, in nanoseconds from the start.
+    fn window(&self) -> anyhow::Result<Option<Range<u64>>> {
         let nanos = |wait: Wait| u64::try_from(wait.0.as_nanos()).unwrap_or(u64::MAX);
-        let window = match (self.from, self.to) {
-            (None, None) => None,
+        match (self.from, self.to) {
+            (None, None) => Ok(None),
             (from, to) => {
-                let from = nanos(from.unwrap_or(Wait(Duration::ZERO)));
+                let from = from.map_or(0, nanos);
                 let to = to.map_or(u64::MAX, nanos);
                 if from >= to {
                     return Err(usage!("--from lies behind --to: nothing is between them"));
                 }
-                Some(from..to)
+                Ok(Some(from..to))
             }
-        };
-        let all = |count: usize| if count == 0 { usize::MAX } else { count };
+        }
+    }
+
+    fn options(&self, lang: sockeye_trace::Lang) -> anyhow::Result<render::text::TextOptions> {
         Ok(render::text::TextOptions {
             width: self.width.unwrap_or_else(columns),
             lang,
             colour: self.colour || colours(&std::io::stdout()),
             flow: self.flow,
-            window,
+            window: self.window()?,
             bytes: usize::try_from(self.bytes.0).unwrap_or(usize::MAX),
             hex: self.hex,
             limit: all(self.limit),
@@ -168,4 +208,9 @@ impl Show {
             findings_only: self.findings,
         })
     }
+}
+
+/// How many: 0 stands for all.
+fn all(count: usize) -> usize {
+    if count == 0 { usize::MAX } else { count }
 }

@@ -6,7 +6,7 @@ use super::paint::{Line, Span, Style, shorten};
 use super::payload::{escape, hex, quoted, quoted_width};
 use super::quantity::duration;
 use crate::timeline::{Flow, Move};
-use crate::{Address, Call, Fact, Gauge, Kind, TcpState, Timeline, errno_name};
+use crate::{Address, Call, Fact, Kind, TcpState, Timeline, errno_name};
 
 /// A payload that gets fewer columns than this has a line of its own.
 const PAYLOAD_BESIDE: usize = 12;
@@ -259,10 +259,6 @@ pub(super) fn life(fact: &Fact<'_>, options: &TextOptions) -> Cell<'static> {
         Kind::PeerClosed => cell.word(lang.pick("the peer has ended", "对端已发完"), Style::Mark),
         Kind::Shutdown => cell.word("shutdown", plain),
         Kind::Closed => cell.word("close", plain),
-        Kind::Gauged => {
-            gauge(&mut cell, fact, options);
-            return cell;
-        }
         kind => cell.word(format!("{kind:?}").to_lowercase(), plain),
     }
     if let Some(errno) = fact.errno() {
@@ -274,25 +270,6 @@ pub(super) fn life(fact: &Fact<'_>, options: &TextOptions) -> Cell<'static> {
     }
     took(&mut cell, fact);
     cell
-}
-
-fn gauge(cell: &mut Cell<'_>, fact: &Fact<'_>, options: &TextOptions) {
-    let Some(gauge) = Gauge::from_payload(fact.data) else {
-        return;
-    };
-    for (count, en, zh) in [
-        (gauge.unread, "unread", "未读"),
-        (gauge.unsent, "unsent", "未发"),
-        (gauge.unacked, "unacked", "未确认"),
-    ] {
-        if count > 0 {
-            let word = options.lang.pick(en, zh);
-            cell.word(format!("{word} {count}"), Style::Dim);
-        }
-    }
-    if cell.words.is_empty() {
-        cell.word(options.lang.pick("buffers empty", "缓冲区为空"), Style::Dim);
-    }
 }
 
 /// What a listening socket, or one without a peer, did: for the part before the flows.

@@ -12,7 +12,7 @@ use super::quantity::{counted, duration, millis};
 use super::rows::{Bars, Column, Part, Row, What, of_flow};
 use super::wire::Wire;
 use crate::timeline::{Flow, SegmentNote};
-use crate::{Finding, Kind, Lang, Time, Timeline, Weight, WireSource};
+use crate::{Finding, Gauge, Kind, Lang, Time, Timeline, Weight, WireSource};
 
 /// A pause that is longer than this gets a line of its own.
 pub(super) const PAUSE_NS: u64 = 100_000_000;
@@ -51,6 +51,11 @@ impl<'s> Picture<'_, 's> {
         for line in self.title(flow) {
             self.write(line, out)?;
         }
+        for (end, (en, zh)) in [(0, ("client", "客户端")), (1, ("server", "服务器"))] {
+            if let Some(line) = self.fullest(flow, end, self.pick(en, zh)) {
+                self.write(line, out)?;
+            }
+        }
         if !self.options.findings_only {
             self.lanes(flow, out)?;
         }
@@ -79,6 +84,49 @@ impl<'s> Picture<'_, 's> {
         line.cut(self.options.width);
         let [there, back] = [0, 1].map(|way| self.totals(&flow.ways[way], ["→", "←"][way]));
         [line, there, back]
+    }
+
+    /// How full the buffers of one end were at most.
+    fn fullest(&self, flow: &Flow, end: u8, name: &str) -> Option<Line> {
+        let samples = flow.gauges.iter().filter(|gauge| gauge.end == end);
+        let samples = samples
+            .filter_map(|gauge| Gauge::from_payload(self.timeline.session.fact(gauge.fact).data));
+        let mut most = Gauge::default();
+        for gauge in samples {
+            most.unread = most.unread.max(gauge.unread);
+            most.recv_limit = most.recv_limit.max(gauge.recv_limit);
+            most.send_limit = most.send_limit.max(gauge.send_limit);
+            // What waits to be sent, and what was sent and may be needed again.
+            let waiting = gauge.unsent.saturating_add(gauge.unacked);
+            most.unsent = most.unsent.max(waiting);
+        }
+        let mut parts = vec![];
+        for (bytes, limit, en, zh) in [
+            (most.unread, most.recv_limit, "unread", "未读"),
+            (
+                most.unsent,
+                most.send_limit,
+                "not yet acknowledged",
+                "尚未确认",
+            ),
+        ] {
+            if bytes > 0 {
+                let what = self.pick(en, zh);
+                parts.push(match self.options.lang {
+                    Lang::En => format!("up to {bytes} bytes {what} (buffer {limit})"),
+                    Lang::Zh => format!("最多 {bytes} 字节{what}（缓冲区 {limit}）"),
+                });
+            }
+        }
+        if parts.is_empty() {
+            return None;
+        }
+        let separator = self.pick(": ", "：");
+        let text = parts.join(self.pick(", ", "，"));
+        let mut line = Line::default();
+        line.push(Span::dim(format!("   {name}{separator}{text}")));
+        line.cut(self.options.width);
+        Some(line)
     }
 
     fn totals(&self, way: &crate::timeline::Way, arrow: &str) -> Line {

@@ -91,10 +91,18 @@ pub fn write(
         time: last.len().max(8),
         window: window.map(|window| at(window.start)..at(window.end)),
     };
-    picture.head(out)?;
+    // Where findings tell of gaps, they need not be told of twice.
+    let gaps_are_told = findings.iter().any(|finding| finding.name == "not-seen");
+    picture.head(!gaps_are_told, out)?;
     let findings = by_flow(timeline, findings);
-    for finding in findings.last().into_iter().flatten() {
+    let of_the_session = findings.last().into_iter().flatten();
+    let mut any = false;
+    for finding in of_the_session {
         picture.finding(finding, out)?;
+        any = true;
+    }
+    if any {
+        out.write_all(b"\n")?;
     }
     if options.flow.is_none() && !options.findings_only {
         picture.apart(out)?;

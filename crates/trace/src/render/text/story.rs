@@ -14,8 +14,8 @@ use crate::{Kind, Lang, Process, Side, WireSource};
 const APART: usize = 40;
 
 impl Picture<'_, '_> {
-    /// The command, when, where, and where the wire comes from.
-    pub(super) fn head(&self, out: &mut dyn Write) -> io::Result<()> {
+    /// The command, when, where, and where the wire comes from; with `gaps` also what could not be seen.
+    pub(super) fn head(&self, gaps: bool, out: &mut dyn Write) -> io::Result<()> {
         let head = self.timeline.head();
         let command = if head.command.is_empty() {
             format!("sockeye {}", head.verb)
@@ -65,13 +65,21 @@ impl Picture<'_, '_> {
             note => format!("{wire}{}{}", self.pick(": ", "："), escape(note)),
         };
         self.paragraph(&note, Style::Dim, out)?;
-        for gap in &self.timeline.gaps {
+        for gap in self.timeline.gaps.iter().filter(|_| gaps) {
             let count = match gap.count {
                 0 => String::new(),
                 count => format!(" × {count}"),
             };
             let who = self.program(gap.pid);
-            let parts = [&*gap.what, &count, " ", &who, " ", &escape(&gap.detail)].concat();
+            let parts = [
+                &*escape(&gap.what),
+                &count,
+                " ",
+                &who,
+                " ",
+                &escape(&gap.detail),
+            ]
+            .concat();
             let text = format!(
                 "{}{}",
                 self.pick("not seen: ", "未能看到："),

@@ -158,3 +158,64 @@ fn a_call_that_waits_has_a_bar() {
     session.sort();
     insta::assert_snapshot!(draw(&session, &TextOptions::default()));
 }
+
+/// Retransmissions, a closed window, super-segments, datagrams, failures, and how full buffers were.
+#[test]
+fn what_goes_wrong_and_what_is_large() {
+    let mut script = Script::new();
+    let tcp = script.connected_tcp();
+    script.write(tcp, CLIENT, &vec![b'x'; 20_000]);
+    script.super_segment(tcp, CLIENT, 0..14_480, 1448);
+    script.wait(210_000);
+    script.segment(tcp, CLIENT, 0..1448);
+    script.gauge(
+        tcp,
+        SERVER,
+        crate::Gauge {
+            unread: 14_480,
+            recv_limit: 131_072,
+            ..crate::Gauge::default()
+        },
+    );
+    script.window(tcp, SERVER, 0);
+    script.packet(tcp, SERVER, crate::packet::TcpFlags::ACK, 0..0);
+    script.fail(tcp, CLIENT, crate::Kind::Write, 100, 11);
+    script.fail(tcp, SERVER, crate::Kind::Read, 100, 104);
+    let udp = script.udp();
+    script.write(udp, CLIENT, b"question");
+    script.datagram(udp, CLIENT, b"question");
+    script.receive(udp, SERVER, 4, b"question");
+    script.gap(&crate::Gap {
+        what: "io-uring".into(),
+        count: 3,
+        pid: 200,
+        detail: "a ring that polls".into(),
+    });
+    insta::assert_snapshot!(draw(&script.session(), &TextOptions::default()));
+}
+
+/// Nothing of a hostile session reaches the terminal as it is, and nothing panics.
+#[test]
+fn hostile_words_are_escaped() {
+    let mut script = Script::new();
+    script.head().command = vec!["evil\u{1b}[2J\u{202e}".into()];
+    script.head().wire_note = "\u{1b}]0;title\u{7}".into();
+    script.gap(&crate::Gap {
+        what: "\u{1b}c".into(),
+        detail: "\u{9b}1m".into(),
+        ..crate::Gap::default()
+    });
+    let tcp = script.connected_tcp();
+    script.called(
+        tcp,
+        CLIENT,
+        Call::Bind,
+        0,
+        "\u{1b}[1m",
+        crate::TcpState::Close,
+    );
+    script.write(tcp, CLIENT, b"\x1b[31m</script>\x00\xff");
+    let text = draw(&script.session(), &TextOptions::default());
+    let steers = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
+    assert!(!text.contains(steers), "{text:?}");
+}
