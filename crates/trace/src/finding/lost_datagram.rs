@@ -5,20 +5,31 @@
 //! One that was overtaken (later ones were read) is lost; one at the end may still lie in the
 //! buffer.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use crate::Weight;
 use crate::timeline::Move;
+use crate::{Event, Time, Weight};
 
 use super::Topic;
 use super::found::{Found, Told};
 use super::view::View;
-use super::words::bytes;
+use super::words::{bytes, count};
 
 pub(super) const LOST_DATAGRAM: Topic = Topic {
     name: "lost-datagram",
     title: ["a datagram was never read", "数据报没有被读到"],
 };
+
+/// Why a datagram that was not read cannot be read any more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gone {
+    /// Later ones were read.
+    Overtaken,
+    /// The program asked afterwards, and nothing was there.
+    Empty,
+    /// It may still come.
+    No,
+}
 
 pub(super) fn find(view: &View<'_>, found: &mut Found) {
     if view.flow.transport.is_stream() {
@@ -26,50 +37,58 @@ pub(super) fn find(view: &View<'_>, found: &mut Found) {
     }
     for way in [0, 1].into_iter().filter(|way| view.is_watched(1 - way)) {
         let read: HashSet<u32> = view.reads[way].iter().map(|each| each.datagram).collect();
-        let carried: HashSet<u32> = view
-            .way(way)
-            .wire
-            .iter()
-            .map(|each| each.datagram)
+        let wire = view.way(way).wire.iter();
+        let carried: HashMap<u32, Time> = wire
+            .map(|each| (each.datagram, view.time(each.fact)))
             .collect();
         let last = read.iter().max().copied();
+        let empty = found_empty(view, way);
         for write in &view.writes[way] {
-            if !read.contains(&write.datagram) {
-                let on_wire = view
-                    .is_captured()
-                    .then(|| carried.contains(&write.datagram));
-                one(
-                    view,
-                    way,
-                    write,
-                    last > Some(write.datagram),
-                    on_wire,
-                    found,
-                );
+            if read.contains(&write.datagram) {
+                continue;
             }
+            let seen = carried.get(&write.datagram);
+            let gone = if last > Some(write.datagram) {
+                Gone::Overtaken
+            } else if seen.is_some_and(|seen| empty > Some(*seen)) {
+                Gone::Empty
+            } else {
+                Gone::No
+            };
+            let on_wire = view.is_captured().then_some(seen.is_some());
+            one(view, way, write, gone, on_wire, found);
         }
     }
+}
+
+/// When the receiver last asked and nothing was there.
+fn found_empty(view: &View<'_>, way: usize) -> Option<Time> {
+    let context = view.context;
+    let sides = view.flow.ends[1 - way].sides.iter();
+    let sides = sides.filter_map(|side| context.timeline.sides.get(*side as usize));
+    let apart = sides.filter_map(|side| context.empty.get(&side.id).copied());
+    let events = view.way(way).reads.iter().map(|read| view.event(read.fact));
+    let in_vain = events.filter(|event| event.result == -libc::EAGAIN);
+    apart.chain(in_vain.map(Event::began)).max()
 }
 
 fn one(
     view: &View<'_>,
     way: usize,
     write: &Move,
-    overtaken: bool,
+    gone: Gone,
     on_wire: Option<bool>,
     found: &mut Found,
 ) {
-    let weight = if overtaken {
-        Weight::Trouble
-    } else {
+    let weight = if gone == Gone::No {
         Weight::Notice
+    } else {
+        Weight::Trouble
     };
     let place = view.place(way, write.bytes.clone(), view.time(write.fact));
     found.add(&LOST_DATAGRAM, weight, place, || {
         let wire = view.way(way).wire.iter();
-        let packets = wire
-            .filter(|each| each.datagram == write.datagram)
-            .map(|each| each.fact);
+        let packets = wire.filter(|each| each.datagram == write.datagram);
         let [sender, sender_zh] = &view.who[way];
         let [reader, reader_zh] = &view.who[1 - way];
         let length = write.bytes.end - write.bytes.start;
@@ -78,25 +97,31 @@ fn one(
             Some(false) => [" was not seen on the wire, and", "没有出现在线路上，"],
             None => ["", ""],
         };
-        let [end, end_zh] = if overtaken {
-            [
+        let [end, end_zh] = match gone {
+            Gone::Overtaken => [
                 ", though it read later ones: it is lost",
                 "，而后面的却读到了：它丢了",
-            ]
-        } else {
-            [" before the recording ended", "（直到记录结束）"]
+            ],
+            Gone::Empty => [
+                ", which later found nothing to read: it is lost",
+                "，后来再读时已没有数据：它丢了",
+            ],
+            Gone::No => [" before the recording ended", "（直到记录结束）"],
         };
         Told {
-            facts: [write.fact].into_iter().chain(packets).collect(),
+            facts: [write.fact]
+                .into_iter()
+                .chain(packets.map(|each| each.fact))
+                .collect(),
             sentence: [
                 format!(
-                    "A datagram of {} by {sender}{seen} was never read by \
-                {reader}{end}.",
+                    "A datagram of {} by {sender}{seen} was never read by {reader}{end}.",
                     bytes(length)
                 ),
                 format!(
-                    "{sender_zh}的一个 {length} 字节的数据报{seen_zh}{reader_zh}一直没有读到\
-                它{end_zh}。"
+                    "{sender_zh}的一个 {} 字节的数据报{seen_zh}{reader_zh}一直没有读到它\
+                    {end_zh}。",
+                    count(length)
                 ),
             ],
         }
@@ -153,6 +178,15 @@ mod tests {
             found.sentence[0]
                 .ends_with("was never read by the server (python3) before the recording ended.")
         );
+    }
+
+    #[test]
+    fn one_that_was_asked_for_in_vain_is_lost() {
+        let mut script = script([true; 3], [true, true, false]);
+        script.fail(0, SERVER, crate::Kind::Read, 64, libc::EAGAIN);
+        let found = only(script, &LOST_DATAGRAM);
+        assert_eq!(found.weight, Weight::Trouble);
+        assert!(found.sentence[0].ends_with(", which later found nothing to read: it is lost."));
     }
 
     #[test]

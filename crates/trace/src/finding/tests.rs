@@ -61,6 +61,9 @@ fn a_reader_gets_summaries_then_trouble_then_the_rest() {
     script.write(0, SERVER, b"late");
     script.fail(0, SERVER, Kind::Write, 4, libc::EPIPE);
     script.close(0, SERVER);
+    let other = script.connected_tcp();
+    script.close(other, CLIENT);
+    script.close(other, SERVER);
     let found = findings(&script.session());
     let names: Vec<_> = found
         .iter()

@@ -12,6 +12,7 @@ use super::Topic;
 use super::found::{Found, Told};
 use super::view::{View, What};
 use super::words::capital;
+use super::write_after_close;
 
 pub(super) const TIME_WAIT: Topic = Topic {
     name: "time-wait",
@@ -26,9 +27,10 @@ pub(super) fn find(view: &View<'_>, found: &mut Found) {
         .steps
         .iter()
         .any(|step| step.flags().has(TcpFlags::RST))
-        || [0, 1]
-            .into_iter()
-            .any(|end| view.first_failed(end, libc::ECONNRESET).is_some());
+        || [0, 1].into_iter().any(|end| {
+            view.first_failed(end, libc::ECONNRESET).is_some()
+                || write_after_close::explains(view, end)
+        });
     let [Some(client), Some(server)] = [0, 1].map(|end| ended(view, end)) else {
         return;
     };
@@ -143,6 +145,23 @@ mod tests {
         let mut reset = script(&[CLIENT, SERVER]);
         reset.packet(0, SERVER, TcpFlags::RST, 0..0);
         assert!(told(reset, &TIME_WAIT).is_empty());
+    }
+
+    /// The answer to a late write is RST, which nobody saw here.
+    #[test]
+    fn what_was_written_after_the_close_leaves_none() {
+        let mut script = Script::new();
+        let tcp = script.talk(Transport::Tcp, true);
+        let close = |script: &mut Script, end| {
+            let state = crate::TcpState::FinWait1;
+            script.called(tcp, end, crate::Call::Close, 0, "", state);
+        };
+        script.write(tcp, CLIENT, b"one");
+        close(&mut script, SERVER);
+        script.write(tcp, CLIENT, b"two");
+        script.fail(tcp, CLIENT, crate::Kind::Write, 3, libc::EPIPE);
+        close(&mut script, CLIENT);
+        assert!(told(script, &TIME_WAIT).is_empty());
     }
 
     #[test]

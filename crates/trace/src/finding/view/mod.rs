@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 
 use crate::timeline::{Flow, Move, Way};
-use crate::{Event, Fact, FactId, Time, Timeline, Transport, WireSource};
+use crate::{Event, Fact, FactId, Kind, Time, Timeline, Transport, WireSource};
 
 use super::found::Place;
 use super::words;
@@ -29,6 +29,8 @@ pub(super) struct Context<'t> {
     attempts: HashMap<u32, Attempt>,
     /// Those whose packets nobody saw.
     pub alone: Vec<Attempt>,
+    /// When each side last found nothing to read.
+    pub empty: HashMap<u64, Time>,
     /// Ports of TCP where somebody answered.
     pub answered: HashSet<u16>,
     /// When the last thing happened.
@@ -46,6 +48,7 @@ impl<'t> Context<'t> {
             attempts,
             alone,
             answered: answered(timeline),
+            empty: empty(timeline),
             processes: processes
                 .map(|(index, process)| (process.pid, index))
                 .collect(),
@@ -196,6 +199,20 @@ impl<'t> View<'t> {
             ..Place::default()
         }
     }
+}
+
+/// When a socket without a peer was last asked in vain: such calls belong to no flow.
+fn empty(timeline: &Timeline<'_>) -> HashMap<u64, Time> {
+    let events = timeline
+        .apart
+        .iter()
+        .map(|fact| timeline.session.event(*fact));
+    let in_vain =
+        events.filter(|event| event.kind() == Kind::Read && event.result == -libc::EAGAIN);
+    // The last one counts: facts stand in the order of time.
+    in_vain
+        .map(|event| (event.conn().number(), event.began()))
+        .collect()
 }
 
 /// The ports of servers that talked.
