@@ -4,7 +4,7 @@
 //! protocols carry: it shows the addresses, the call with its program and its bytes as the protocol,
 //! and what was written or read as data.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -65,8 +65,10 @@ pub fn write(
 ) -> io::Result<()> {
     let entries = entries(timeline);
     let mut file = PcapngWriter::new(out, &origin(timeline))?;
+    let mut described = HashSet::new();
     for interface in &timeline.interfaces {
         file.interface(interface)?;
+        described.insert(interface.number);
     }
     let programs = programs(timeline);
     if entries.iter().any(|entry| entry.is_call(timeline)) {
@@ -92,11 +94,7 @@ pub fn write(
             let mut all: Vec<&str> = carried.iter().map(String::as_str).collect();
             all.extend(found);
             // A packet of an interface that nobody described cannot be read by anyone.
-            if timeline
-                .interfaces
-                .iter()
-                .any(|it| it.number == packet.interface)
-            {
+            if described.contains(&packet.interface) {
                 file.commented(&packet, &all)?;
             }
             continue;
@@ -137,9 +135,11 @@ fn origin(timeline: &Timeline<'_>) -> String {
 
 /// The interface of the calls: with a number that no other has.
 fn programs(timeline: &Timeline<'_>) -> Interface {
-    let numbers = timeline.interfaces.iter().map(|it| it.number);
+    let taken: HashSet<u64> = timeline.interfaces.iter().map(|it| it.number).collect();
     Interface {
-        number: numbers.max().map_or(0, |number| number.saturating_add(1)),
+        number: (0..=u64::MAX)
+            .find(|number| !taken.contains(number))
+            .unwrap_or(0),
         name: PROGRAMS.into(),
         link_type: UPPER_PDU,
         ..Interface::default()

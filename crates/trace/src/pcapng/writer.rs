@@ -1,8 +1,9 @@
 //! Writing pcapng, block by block, as packets come.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 
-use super::{OFFLOAD_COMMENT, PACKET_LIMIT, block, option};
+use super::{INTERFACE_LIMIT, OFFLOAD_COMMENT, PACKET_LIMIT, block, option};
 use crate::{Fact, Interface, Kind, Time, packet_flag};
 
 /// Bytes of a block ahead of its body, and behind it.
@@ -51,6 +52,10 @@ impl<'a> PacketRecord<'a> {
 pub struct PcapngWriter<W> {
     out: W,
     interfaces: Vec<Counted>,
+    /// Where each interface stands, by its number.
+    places: HashMap<u64, usize>,
+    /// Where the last packet's stands: the next one's is mostly the same.
+    latest: usize,
 }
 
 /// An interface of the file, and what went over it.
@@ -69,6 +74,8 @@ impl<W: Write> PcapngWriter<W> {
         let mut writer = Self {
             out,
             interfaces: vec![],
+            places: HashMap::new(),
+            latest: 0,
         };
         let mut body = vec![];
         body.extend(block::BYTE_ORDER.to_le_bytes());
@@ -91,6 +98,11 @@ impl<W: Write> PcapngWriter<W> {
             self.interfaces[index].dropped = interface.dropped;
             return Ok(());
         }
+        if self.interfaces.len() >= INTERFACE_LIMIT {
+            return Err(invalid(
+                "more interfaces than a capture file may have".into(),
+            ));
+        }
         let mut body = vec![];
         // LINKTYPE_ has 16 bits in a file.
         body.extend((interface.link_type as u16).to_le_bytes());
@@ -100,6 +112,7 @@ impl<W: Write> PcapngWriter<W> {
         // Nanoseconds: ten to the minus ninth.
         put_option(&mut body, option::IF_RESOLUTION, &[9]);
         put_option(&mut body, option::END, &[]);
+        self.places.insert(interface.number, self.interfaces.len());
         self.interfaces.push(Counted {
             number: interface.number,
             packets: 0,
@@ -119,11 +132,11 @@ impl<W: Write> PcapngWriter<W> {
     pub fn commented(&mut self, packet: &PacketRecord<'_>, comments: &[&str]) -> io::Result<()> {
         let Some(index) = self.index(packet.interface) else {
             let number = packet.interface;
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!("a packet of interface {number}, which was never described"),
-            ));
+            return Err(invalid(format!(
+                "a packet of interface {number}, which was never described"
+            )));
         };
+        self.latest = index;
         let counted = &mut self.interfaces[index];
         counted.packets += 1;
         counted.first.get_or_insert(packet.time);
@@ -158,8 +171,9 @@ impl<W: Write> PcapngWriter<W> {
         }
     }
 
-    /// Writes how many packets each interface saw and lost, and flushes.
+    /// Writes how many packets each interface saw and lost, and flushes. No packet may follow.
     pub fn finish(&mut self) -> io::Result<()> {
+        self.places.clear();
         for (index, counted) in std::mem::take(&mut self.interfaces).iter().enumerate() {
             let mut body = vec![];
             body.extend((index as u32).to_le_bytes());
@@ -193,9 +207,10 @@ impl<W: Write> PcapngWriter<W> {
 
     /// Where an interface stands in the file.
     fn index(&self, number: u64) -> Option<usize> {
-        self.interfaces
-            .iter()
-            .position(|counted| counted.number == number)
+        match self.interfaces.get(self.latest) {
+            Some(counted) if counted.number == number => Some(self.latest),
+            _ => self.places.get(&number).copied(),
+        }
     }
 
     fn block(&mut self, kind: u32, body: &[u8]) -> io::Result<()> {
@@ -249,6 +264,10 @@ impl<W: Write> PcapngWriter<W> {
         tail[12..].copy_from_slice(&total.to_le_bytes());
         self.out.write_all(&tail)
     }
+}
+
+fn invalid(why: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, why)
 }
 
 /// A time as the file has it: the upper half first, whatever the byte order.
