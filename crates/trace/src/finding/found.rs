@@ -73,7 +73,12 @@ impl Found {
             way,
         };
         let state = self.groups.entry(group).or_default();
-        if state.told < Topic::SINGLE {
+        // What is of the session, such as gaps, is each a thing of its own.
+        let single = match flow {
+            Some(_) => Topic::SINGLE,
+            None => Topic::TOGETHER as u32 - 1,
+        };
+        if state.told < single {
             state.told += 1;
             let Told {
                 mut facts,
@@ -130,21 +135,15 @@ fn more_of_a_way((group, state): (Group, State)) -> Option<Finding> {
         return None;
     }
     let bytes = bytes.unwrap_or_default();
-    let n = u64::from(more);
-    let sentence = [
-        format!(
-            "… and {} more of the same ({}), up to byte {}.",
-            count(n),
-            group.name,
-            count(bytes.end)
-        ),
-        format!(
-            "……还有 {} 处同类情况（{}），直到第 {} 字节。",
-            count(n),
-            group.name,
-            count(bytes.end)
-        ),
-    ];
+    let (n, name, end) = (count(more.into()), group.name, count(bytes.end));
+    let sentence = if group.way.is_some() {
+        [
+            format!("… and {n} more of the same ({name}), up to byte {end}."),
+            format!("……还有 {n} 处同类情况（{name}），直到第 {end} 字节。"),
+        ]
+    } else {
+        more_of_a_session(&n, name)
+    };
     Some(Finding {
         name: group.name,
         weight: group.weight,
@@ -156,6 +155,13 @@ fn more_of_a_way((group, state): (Group, State)) -> Option<Finding> {
         count: more,
         sentence,
     })
+}
+
+fn more_of_a_session(n: &str, name: &str) -> [String; 2] {
+    [
+        format!("… and {n} more ({name})."),
+        format!("……另有 {n} 处（{name}）。"),
+    ]
 }
 
 /// Summaries, trouble, notices, notes; each in the order of time.
@@ -209,20 +215,23 @@ fn shorten(list: Vec<Finding>) -> Vec<Finding> {
     }
     for (key, finding) in &mut rest {
         let (all, flows) = (u64::from(finding.count), flows[key].0);
-        finding.sentence = [
-            format!(
-                "… and {} more ({}) in {}.",
-                count(all),
-                finding.name,
-                of(flows, "other flow")
-            ),
-            format!(
-                "……另有 {} 处（{}），分布在其他 {} 个流中。",
-                count(all),
-                finding.name,
-                count(flows)
-            ),
-        ];
+        finding.sentence = match flows {
+            0 => more_of_a_session(&count(all), finding.name),
+            _ => [
+                format!(
+                    "… and {} more ({}) in {}.",
+                    count(all),
+                    finding.name,
+                    of(flows, "other flow")
+                ),
+                format!(
+                    "……另有 {} 处（{}），分布在其他 {} 个流中。",
+                    count(all),
+                    finding.name,
+                    count(flows)
+                ),
+            ],
+        };
     }
     kept.extend(rest.into_values());
     kept.sort_by_key(order);

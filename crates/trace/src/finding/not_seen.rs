@@ -176,6 +176,27 @@ mod tests {
         );
     }
 
+    /// Gaps differ: they are told one by one far longer than what repeats itself.
+    #[test]
+    fn many_gaps_are_counted_at_last() {
+        let gaps = |n: u32| {
+            let mut script = Script::new();
+            for pid in 0..n {
+                script.gap(&Gap {
+                    what: "setuid".into(),
+                    pid: 1000 + pid,
+                    ..Gap::default()
+                });
+            }
+            told(script, &NOT_SEEN)
+        };
+        let most = Topic::TOGETHER as u32 - 1;
+        assert_eq!(gaps(most).len(), Topic::TOGETHER - 1);
+        let found = gaps(most + 7);
+        assert_eq!(found.len(), Topic::TOGETHER);
+        assert_eq!(found[Topic::TOGETHER - 1], "… and 7 more (not-seen).");
+    }
+
     #[test]
     fn words_that_are_new_stand_as_they_are_and_command_nothing() {
         let mut script = Script::new();
