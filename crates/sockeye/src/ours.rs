@@ -4,11 +4,11 @@
 //! has returned. So what nobody owns yet is held for a while, within limits.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use sockeye_trace::packet::{Body, Packet, dissect};
-use sockeye_trace::{Address, Event, Fact, Interface, Kind, Side, Time, Transport};
+use sockeye_trace::{Address, ConnId, Event, Fact, Interface, Kind, Side, Time, Transport};
 
 /// Packets that are held back at most.
 const HELD: usize = 4096;
@@ -22,8 +22,13 @@ const FRAGMENTED: usize = 1024;
 /// Decides about packets, one after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Ours {
-    /// The ports of watched sockets, each with the addresses that it was seen with.
-    places: HashMap<(Protocol, u16), HashSet<IpAddr>>,
+    /// Connections of watched sockets, our end first. They are never forgotten: goodbyes come late, and no
+    /// other connection has the same two ends for long after.
+    connections: HashSet<(Protocol, SocketAddr, SocketAddr)>,
+    /// Where watched sockets listen, or take datagrams, and who they are.
+    places: HashMap<(Protocol, SocketAddr), HashSet<ConnId>>,
+    /// Of sockets with a place, which have closed, and when: somebody else may have their port next.
+    closed: VecDeque<(Time, ConnId)>,
     /// The link types of the interfaces.
     links: HashMap<u64, u32>,
     /// Datagrams of ours that came in fragments.
@@ -69,8 +74,18 @@ impl Ours {
         let Address::Ip(local) = side.local else {
             return;
         };
-        let addresses = self.places.entry((protocol, local.port())).or_default();
-        if local.port() == 0 || !addresses.insert(local.ip()) {
+        let is_new = match side.peer {
+            Address::Ip(peer) if !local.ip().is_unspecified() => {
+                self.connections.insert((protocol, local, peer))
+            }
+            _ if local.port() == 0 => false,
+            _ if side.listening || protocol == Protocol::Udp => {
+                let holders = self.places.entry((protocol, local)).or_default();
+                holders.insert(side.conn())
+            }
+            _ => false,
+        };
+        if !is_new {
             return;
         }
         for held in std::mem::take(&mut self.held) {
@@ -83,6 +98,24 @@ impl Ours {
         }
     }
 
+    /// A watched socket was closed.
+    pub(crate) fn forget(&mut self, conn: ConnId, at: Time) {
+        self.closed.push_back((at, conn));
+    }
+
+    /// Takes their places from sockets that have been closed for a while.
+    fn expire(&mut self, now: Time) {
+        while let Some((at, conn)) = self.closed.front().copied()
+            && now.since(at) > HELD_FOR
+        {
+            self.closed.pop_front();
+            self.places.retain(|_, holders| {
+                holders.remove(&conn);
+                !holders.is_empty()
+            });
+        }
+    }
+
     /// Whether this fact of a capture is to be told of now. What is not may be later.
     pub(crate) fn takes(&mut self, fact: &Fact<'_>) -> bool {
         if fact.kind() == Kind::Interface
@@ -90,6 +123,7 @@ impl Ours {
         {
             self.links.insert(interface.number, interface.link_type);
         }
+        self.expire(fact.event.time);
         if fact.kind() != Kind::Packet || self.owns(fact) {
             return true;
         }
@@ -130,10 +164,9 @@ impl Ours {
         let datagram = net.id.map(|id| (net.source, net.destination, id));
         let owns = match packet.body {
             Body::Fragment => datagram.is_some_and(|datagram| self.fragmented.contains(&datagram)),
-            _ => ends(&packet)
-                .into_iter()
-                .flatten()
-                .any(|(protocol, address, port)| self.has(protocol, address, port)),
+            _ => ends(&packet).is_some_and(|(protocol, source, destination)| {
+                self.has(protocol, source, destination)
+            }),
         };
         if owns && net.fragment.is_some() && packet.body != Body::Fragment {
             self.fragmented.extend(datagram);
@@ -144,41 +177,49 @@ impl Ours {
         owns
     }
 
-    fn has(&self, protocol: Protocol, address: IpAddr, port: u16) -> bool {
-        let Some(addresses) = self.places.get(&(protocol, port)) else {
-            return false;
-        };
-        let canonical = address.to_canonical();
-        // A socket that is bound to no address in particular has every one.
-        addresses
-            .iter()
-            .any(|own| own.is_unspecified() || own.to_canonical() == canonical)
+    fn has(&self, protocol: Protocol, source: SocketAddr, destination: SocketAddr) -> bool {
+        let ends = [(source, destination), (destination, source)];
+        ends.into_iter().any(|(local, peer)| {
+            // A socket that is bound to no address in particular has every one.
+            let any = [
+                SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), local.port()),
+                SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), local.port()),
+            ];
+            self.connections.contains(&(protocol, local, peer))
+                || std::iter::once(local)
+                    .chain(any)
+                    .any(|place| self.places.contains_key(&(protocol, place)))
+        })
     }
 }
 
-/// Both ends of a packet; of an ICMP error, those of the packet that it is about.
-fn ends(packet: &Packet<'_>) -> [Option<(Protocol, IpAddr, u16)>; 2] {
+/// Both ends of a packet; of an ICMP error, those of the packet that it is about. IPv4 in IPv6 is IPv4, as
+/// in the addresses of sockets.
+fn ends(packet: &Packet<'_>) -> Option<(Protocol, SocketAddr, SocketAddr)> {
     let (net, protocol, ports) = match (&packet.body, packet.quoted, packet.net) {
         (Body::Tcp(tcp), _, Some(net)) => (net, Protocol::Tcp, (tcp.source, tcp.destination)),
         (Body::Udp(udp), _, Some(net)) => (net, Protocol::Udp, (udp.source, udp.destination)),
-        (Body::Icmp { .. }, Some(quoted), _) => match (quoted.net.protocol, quoted.ports) {
+        (Body::Icmp { .. }, Some(quoted), _) => {
             // IANA protocol numbers.
-            (6, Some(ports)) => (quoted.net, Protocol::Tcp, ports),
-            (17, Some(ports)) => (quoted.net, Protocol::Udp, ports),
-            _ => return [None; 2],
-        },
-        _ => return [None; 2],
+            let protocol = match quoted.net.protocol {
+                6 => Protocol::Tcp,
+                17 => Protocol::Udp,
+                _ => return None,
+            };
+            (quoted.net, protocol, quoted.ports?)
+        }
+        _ => return None,
     };
-    [
-        Some((protocol, net.source, ports.0)),
-        Some((protocol, net.destination, ports.1)),
-    ]
+    let end = |address: IpAddr, port| SocketAddr::new(address.to_canonical(), port);
+    Some((
+        protocol,
+        end(net.source, ports.0),
+        end(net.destination, ports.1),
+    ))
 }
 
 #[cfg(test)]
 mod tests {
-    use sockeye_trace::ConnId;
-
     use super::*;
 
     /// A UDP datagram from 127.0.0.1 to 127.0.0.1, as raw IP (RFC 791, RFC 768).
@@ -232,6 +273,25 @@ mod tests {
         assert!(ours.takes(&packet(&datagram(9, 8), 1)));
         assert!(!ours.takes(&packet(&datagram(9, 10), 1)));
         assert_eq!(ours.held.len(), 2);
+    }
+
+    /// The next owner of a port is not watched: neither that of a place nor that of a connection.
+    #[test]
+    fn a_port_is_ours_only_while_it_is() {
+        let mut ours = watching();
+        learn(&mut ours, 8);
+        ours.forget(side(8).conn(), Time::from_nanos(1_000_000));
+        let wait = HELD_FOR.as_millis() as u64;
+        let late = datagram(7, 8);
+        assert!(ours.takes(&packet(&late, wait)), "it was on its way");
+        assert!(!ours.takes(&packet(&late, wait + 2)));
+        let connected = Side {
+            peer: "127.0.0.1:20".parse().unwrap_or_default(),
+            ..side(10)
+        };
+        ours.learn(&connected, |_| {});
+        assert!(ours.takes(&packet(&datagram(20, 10), 9)));
+        assert!(!ours.takes(&packet(&datagram(21, 10), 9)));
     }
 
     #[test]

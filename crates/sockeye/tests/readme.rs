@@ -47,6 +47,7 @@ fn every_command_of_the_guides_runs() {
         run_document("docs/serve.md");
         run_document("docs/show.md");
         run_document("docs/trust.md");
+        run_document("docs/watch.md");
         run_document("docs/list.md");
     });
 }

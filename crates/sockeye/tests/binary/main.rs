@@ -14,3 +14,4 @@ mod show;
 mod terminal;
 mod trace;
 mod trust;
+mod watch;

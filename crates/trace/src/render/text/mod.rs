@@ -16,7 +16,8 @@ use std::io::{self, Write};
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::{Finding, Lang, Timeline};
+use crate::timeline::{Flow, Life, Way};
+use crate::{Finding, Kind, Lang, Timeline};
 use lanes::Picture;
 pub use lanes::finding_lines;
 pub use paint::{Line, Span, Style};
@@ -112,8 +113,13 @@ pub fn write(
     }
     let mut hidden = 0;
     let mut drawn = 0;
+    let mut silent = 0;
     for (flow, findings) in timeline.flows.iter().zip(&findings) {
         if options.flow.is_some_and(|number| number != flow.number) || !picture.touches(flow) {
+            continue;
+        }
+        if options.flow.is_none() && findings.is_empty() && is_silent(timeline, flow) {
+            silent += 1;
             continue;
         }
         if drawn == options.flows {
@@ -123,7 +129,15 @@ pub fn write(
         drawn += 1;
         picture.flow(flow, findings, out)?;
     }
-    picture.summary(hidden, out)
+    picture.summary(hidden, silent, out)
+}
+
+/// Whether nothing was sent, not even a packet: a library that looked for a service in vain, as those do
+/// that look up users.
+fn is_silent(timeline: &Timeline<'_>, flow: &Flow) -> bool {
+    let moved = |way: &Way| way.written + way.carried + way.read > 0;
+    let is_packet = |life: &Life| timeline.session.event(life.fact).kind() == Kind::Packet;
+    !flow.ways.iter().any(moved) && !flow.life.iter().any(is_packet)
 }
 
 /// The findings of each flow, in their order; at the end those of the session.

@@ -202,8 +202,27 @@ impl Picture<'_, '_> {
     }
 
     /// What was watched, what was seen, what it cost.
-    pub(super) fn summary(&self, hidden_flows: usize, out: &mut dyn Write) -> io::Result<()> {
+    pub(super) fn summary(
+        &self,
+        hidden_flows: usize,
+        silent: usize,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         let lang = self.options.lang;
+        if silent > 0 {
+            let silent = counted(
+                silent as u64,
+                "conversation",
+                "conversations",
+                "个会话",
+                lang,
+            );
+            let text = match lang {
+                Lang::En => format!("… {silent} in which nothing was sent (--flow N draws one)"),
+                Lang::Zh => format!("… 另有 {silent} 没有任何收发（--flow N 画一个）"),
+            };
+            self.paragraph(&text, Style::Dim, out)?;
+        }
         if hidden_flows > 0 {
             let text = match lang {
                 Lang::En => format!(

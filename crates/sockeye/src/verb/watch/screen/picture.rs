@@ -18,12 +18,12 @@ use crate::ui::quantity::{bytes, count, duration};
 use crate::verb::watch::seen::Seen;
 
 /// Connections that are listed at once.
-const LISTED: usize = 6;
+const LISTED: usize = 5;
 /// Lines for what was found, and for what programs say.
 const FOUND: usize = 6;
 const SAID: usize = 6;
-/// Lanes always have at least so many lines.
-const LANES: u16 = 8;
+/// Lanes always have at least so many lines, five of which are their heads.
+const LANES: u16 = 14;
 
 /// What a picture is made from.
 pub(super) struct View<'t, 's> {

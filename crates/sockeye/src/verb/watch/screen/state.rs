@@ -91,12 +91,18 @@ impl State {
         }
     }
 
-    /// The connection to draw: the one that was chosen, else the one that something happened on last.
+    /// The connection to draw: the one that was chosen, else the one that something happened on last;
+    /// one that carried anything, where there is one.
     pub(super) fn choose<'t>(&self, timeline: &'t Timeline<'_>) -> Option<&'t Flow> {
         let chosen = self.chosen.and_then(|number| find(timeline, number));
         chosen.or_else(|| {
-            let busy = timeline.flows.iter().filter(|flow| !flow.is_empty());
-            busy.max_by_key(|flow| (flow.span.end, flow.number))
+            let moved = |flow: &Flow| {
+                let ways = flow.ways.iter();
+                ways.map(|way| way.written + way.carried + way.read)
+                    .sum::<u64>()
+            };
+            let flows = timeline.flows.iter();
+            flows.max_by_key(|flow| (moved(flow) > 0, flow.span.end, flow.number))
         })
     }
 

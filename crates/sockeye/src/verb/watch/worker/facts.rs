@@ -73,13 +73,19 @@ impl<W: Write> Facts<W> {
         let mut shared = self.lock();
         shared.quiet.note(fact);
         shared.write(fact);
-        if fact.kind() == Kind::Side
-            && let Some(side) = fact.describes::<Side>()
-            && let Some(mut ours) = shared.ours.take()
-        {
-            ours.learn(&side, |packet| shared.write(packet));
-            shared.ours = Some(ours);
+        let Some(mut ours) = shared.ours.take() else {
+            return;
+        };
+        match fact.kind() {
+            Kind::Side => {
+                if let Some(side) = fact.describes::<Side>() {
+                    ours.learn(&side, |packet| shared.write(packet));
+                }
+            }
+            Kind::Called if is_closed(fact) => ours.forget(fact.event.conn(), fact.event.time),
+            _ => {}
         }
+        shared.ours = Some(ours);
     }
 
     /// A packet, which is told of only if it belongs to them.
@@ -143,7 +149,7 @@ impl Quiet {
                     self.open.insert(side.conn());
                 }
             }
-            Kind::Called if fact.call() == Call::Close && fact.text != "duplicate" => {
+            Kind::Called if is_closed(fact) => {
                 self.open.remove(&fact.event.conn());
             }
             _ => {}
@@ -160,6 +166,11 @@ impl Quiet {
         };
         now.saturating_duration_since(self.since) >= enough
     }
+}
+
+/// Whether a process has let go of a socket: of all its descriptors for it.
+fn is_closed(fact: &Fact<'_>) -> bool {
+    fact.call() == Call::Close && fact.text != "duplicate"
 }
 
 /// The time on the clock of all facts.
