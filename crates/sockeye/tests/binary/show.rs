@@ -216,7 +216,7 @@ fn capture_files_go_out_and_come_in() {
     std::fs::write(folder.path().join("cut"), cut).unwrap();
     let (code, text, errors) = show(folder.path(), &["cut"]);
     assert!(
-        code == Some(0) && text.contains("not seen"),
+        code == Some(0) && text.contains("Not seen: cut"),
         "{text}{errors}"
     );
 }
