@@ -4,6 +4,8 @@
 //! One file a benchmark, a line in [`BENCHES`] for each. Every benchmark runs in a process of its own,
 //! because a network of its own belongs to a process.
 
+mod capture;
+mod echo;
 mod list;
 mod network;
 mod run;
@@ -17,14 +19,18 @@ use remote::plan::Plan;
 const USAGE: &str = "\
 usage: seeing [--row NAME]… [--rounds N] [--sockeye PATH]
 
-  --row NAME      only this row; again for more (list, timeline)
+  --row NAME      only this row; again for more (list, capture, timeline)
   --rounds N      pairs of rounds a row (9)
   --sockeye PATH  the program to measure (target/release/sockeye)";
 
 /// A benchmark prints its rows of the table.
 type Bench = fn(&Plan) -> io::Result<()>;
 
-const BENCHES: &[(&str, Bench)] = &[("list", list::measure), ("timeline", timeline::measure)];
+const BENCHES: &[(&str, Bench)] = &[
+    ("list", list::measure),
+    ("capture", capture::measure),
+    ("timeline", timeline::measure),
+];
 
 /// Set for the process that measures one row.
 const INSIDE: &str = "SEEING_INSIDE";

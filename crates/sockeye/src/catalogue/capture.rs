@@ -22,6 +22,7 @@ texts! {
     WRITING: "writing to {file}", "写入 {file}";
     FCS_IS_COMPUTED: "frame lengths count padding to 64 bytes and the check sum: computed, the kernel shows neither",
         "帧长包含补齐到 64 字节的填充和校验和：均为推算，内核看不到";
+    SUMMARY_ONE: "{packets} packet, {dropped} dropped by the kernel", "{packets} 个包，内核丢弃 {dropped} 个";
     SUMMARY: "{packets} packets, {dropped} dropped by the kernel", "{packets} 个包，内核丢弃 {dropped} 个";
     DROPPED_HINT: "a larger --ring, a smaller --snap or a narrower filter loses fewer",
         "加大 --ring、减小 --snap 或缩小过滤范围可以少丢";

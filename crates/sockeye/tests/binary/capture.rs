@@ -19,6 +19,13 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
     fcntl.ioctl(s, 0x8922, struct.pack('16si12s', b'lo', 1500, b''))
 ";
 
+/// Takes the loopback device down: SIOCSIFFLAGS (0x8914) without flags.
+const SET_DOWN: &str = "\
+import fcntl, socket, struct
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+    fcntl.ioctl(s, 0x8914, struct.pack('16sH14s', b'lo', 0, b''))
+";
+
 fn ethernet_mtu() {
     let run = Process::run(Command::new("python3").args(["-c", SET_MTU]));
     assert_eq!(run.code, Some(0), "{}", run.stderr_text());
@@ -317,6 +324,72 @@ fn a_pipe_is_shown_as_it_comes_and_ends_in_peace() {
         process.wait_stdout("Len=5");
         // The reader has had enough, and that is no failure.
         assert_eq!(process.exit().code, Some(0));
+    });
+}
+
+/// What is kept of a packet has nothing to do with how long it was; a pipe is read as a file is.
+#[test]
+fn a_short_snap_keeps_lengths_and_a_pipe_can_be_read() {
+    private_network(|| {
+        let Some(shell) = tool("sh") else { return };
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("short.pcapng");
+        let file = file.to_str().unwrap();
+        let process = capture(&["-i", "lo", "-s", "64", "-w", file, "--protocol", "udp"]);
+        datagram(&[b'x'; 1000]);
+        assert!(ended(process).stderr_text().contains("1 packet, 0 dropped"));
+        assert!(std::fs::metadata(file).unwrap().len() < 500);
+        let ours = env!("CARGO_BIN_EXE_sockeye");
+        let script = format!("'{ours}' capture -r - < {file}");
+        let piped = Process::run(Command::new(shell).args(["-c", &script]));
+        let shown = read(Path::new(file), &[]).stdout_text();
+        assert_eq!((piped.code, piped.stdout_text()), (Some(0), shown.clone()));
+        let row: Vec<&str> = shown.lines().nth(1).unwrap().split_whitespace().collect();
+        assert_eq!((row[3], row[5], row[7]), ("1042", "UDP", "1000"));
+    });
+}
+
+#[test]
+fn an_interface_that_goes_down_ends_the_capture_with_what_it_had() {
+    private_network(|| {
+        let mut process = capture(&["-i", "lo", "--protocol", "udp"]);
+        datagram(b"last words");
+        let run = Process::run(Command::new("python3").args(["-c", SET_DOWN]));
+        assert_eq!(run.code, Some(0), "{}", run.stderr_text());
+        let exit = process.exit();
+        let told = exit.stderr_text();
+        assert_eq!(exit.code, Some(1), "{told}");
+        assert!(told.contains("1 packet, 0 dropped"), "{told}");
+        assert!(
+            told.contains("sockeye: capturing on lo: ") && told.contains("down"),
+            "{told}"
+        );
+        assert_eq!(exit.stdout_text().lines().count(), 2);
+    });
+}
+
+/// Both families, and what a port without a listener answers.
+#[test]
+fn errors_of_icmp_and_ipv6_are_rows() {
+    private_network(|| {
+        let process = capture(&["-i", "lo"]);
+        for any in ["127.0.0.1:0", "[::1]:0"] {
+            let gone = UdpSocket::bind(any).unwrap().local_addr().unwrap();
+            let socket = UdpSocket::bind(any).unwrap();
+            socket.connect(gone).unwrap();
+            socket.send(b"anybody?").unwrap();
+            socket.set_read_timeout(Some(DEADLINE)).unwrap();
+            let error = socket.recv(&mut [0]).unwrap_err();
+            assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
+        }
+        let shown = ended(process).stdout_text();
+        let protocols: Vec<&str> = shown
+            .lines()
+            .skip(1)
+            .map(|line| line.split_whitespace().nth(5).unwrap())
+            .collect();
+        assert_eq!(protocols, ["UDP", "ICMP", "UDP", "ICMPv6"], "{shown}");
+        assert!(shown.contains("port unreachable"), "{shown}");
     });
 }
 

@@ -54,9 +54,14 @@ struct Source {
 
 impl Source {
     fn open(path: &Path) -> anyhow::Result<Self> {
-        let name = path.display().to_string();
+        let stdin = path.as_os_str() == "-";
+        let name = if stdin {
+            "standard input".to_owned()
+        } else {
+            path.display().to_string()
+        };
         let unread = |error: io::Error| usage!("cannot read {name}: {}", Errno::of(&error));
-        let opened = if path.as_os_str() == "-" {
+        let opened = if stdin {
             io::stdin().as_fd().try_clone_to_owned().map(File::from)
         } else {
             File::open(path)

@@ -110,7 +110,12 @@ fn summary(views: &Views, statistics: Statistics, ui: Ui) {
     let dropped = quantity::count(statistics.dropped);
     let values: [(&str, &dyn std::fmt::Display); 2] =
         [("packets", &packets), ("dropped", &dropped)];
-    ui.say(&say::SUMMARY.fill(ui.lang, &values));
+    let text = if views.packets() == 1 {
+        say::SUMMARY_ONE
+    } else {
+        say::SUMMARY
+    };
+    ui.say(&text.fill(ui.lang, &values));
     if statistics.dropped > 0 {
         ui.say(say::DROPPED_HINT.get(ui.lang));
     }

@@ -54,8 +54,9 @@ impl Column {
     ];
 
     /// As wide as what most rows have in it; it grows with what is wider.
-    const fn width(self) -> usize {
+    const fn width(self, times: Times) -> usize {
         match self {
+            Self::Time if matches!(times, Times::Clock) => 15,
             Self::Number => 4,
             Self::Interface => 2,
             Self::Source | Self::Destination => 9,
@@ -110,7 +111,7 @@ impl Table {
         let title = |column: Column| column.title(style.fcs, style.lang).width();
         Self {
             style,
-            widths: Column::ALL.map(|column| column.width().max(title(column))),
+            widths: Column::ALL.map(|column| column.width(style.time).max(title(column))),
             span: None,
             clock: Clock::default(),
             detail: String::new(),
