@@ -10,6 +10,7 @@ mod list;
 mod network;
 mod run;
 mod timeline;
+mod watch;
 
 use std::io;
 use std::process::{Command, ExitCode};
@@ -30,6 +31,7 @@ const BENCHES: &[(&str, Bench)] = &[
     ("list", list::measure),
     ("capture", capture::measure),
     ("timeline", timeline::measure),
+    ("watch", watch::measure),
 ];
 
 /// Set for the process that measures one row.
