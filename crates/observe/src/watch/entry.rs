@@ -2,6 +2,7 @@
 
 use sockeye_trace::{Address, Call, ConnId, Time};
 
+use super::Options;
 use super::decode::{NAME_MAX, Name};
 use super::fds::Removed;
 use super::filter::FIONBIO;
@@ -308,10 +309,14 @@ impl Stop<'_, '_> {
         let headers = self
             .memory()
             .bytes(headers, count * size as u64, PARTS_MAX * size);
-        headers
-            .chunks_exact(size)
-            .map(|header| self.message(header, cap))
-            .collect()
+        // The messages of one call may share their memory, and together be more than there is.
+        let mut left = Options::PAYLOAD_MAX as u64;
+        let read = |header| {
+            let message = self.message(header, cap.min(left));
+            left -= message.data.len() as u64;
+            message
+        };
+        headers.chunks_exact(size).map(read).collect()
     }
 
     /// The address of `len` bytes at `address`.

@@ -11,9 +11,10 @@ use nix::sys::signal::Signal;
 use rustix::process::WaitStatus;
 use sockeye_trace::{ConnId, Kind};
 
+use super::entry::Work;
 use super::ptrace;
 use super::task::{Process, Task};
-use super::view::{EXIT, Stop, describe};
+use super::view::{EXIT, Stop, describe, now};
 use super::{Exit, Notice, Sink, Tracer};
 
 /// Of a command line, this many bytes are told.
@@ -145,13 +146,23 @@ impl Tracer {
         let Some(task) = self.tasks.get_mut(&tid) else {
             return;
         };
-        task.pending = None;
+        let pending = task.pending.take();
         if std::mem::replace(&mut task.exiting, true) {
             return;
         }
         let Some(process) = self.processes.get(&task.process).cloned() else {
             return;
         };
+        let mut stop = Stop {
+            view: &mut self.view,
+            process: &process,
+            tid,
+            sink,
+        };
+        // Whatever else it was in the middle of has no result, but what was released is.
+        if let Some(pending) = pending.filter(|it| matches!(it.work, Work::Close(_))) {
+            stop.leave_close(pending, 0, now());
+        }
         let table = process.table.borrow().clone();
         let holds = {
             let mut table = table.borrow_mut();
@@ -160,12 +171,6 @@ impl Tracer {
                 return;
             }
             table.take_holds()
-        };
-        let mut stop = Stop {
-            view: &mut self.view,
-            process: &process,
-            tid,
-            sink,
         };
         stop.all_over(holds, EXIT);
     }

@@ -212,6 +212,12 @@ impl Stop<'_, '_> {
             }
             None => about.midway = !fresh,
         }
+        if about.midway && !identity.datagrams && !self.process.started {
+            self.gap(
+                "attached-midway",
+                "how many bytes passed before is not known",
+            );
+        }
         self.add(identity, about, wire);
     }
 
@@ -231,7 +237,10 @@ impl Stop<'_, '_> {
             about.twin = inode.map_or(0, |inode| self.view.twin_of(inode));
         }
         self.add(identity, about, (0, 0));
-        self.put(fd, identity.cookie);
+        // What the table said of this number was closed behind our back.
+        if let Some(stale) = self.put(fd, identity.cookie).filter(|stale| stale.last) {
+            self.view.release(stale.cookie);
+        }
         Some(identity.cookie)
     }
 
