@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use sockeye_trace::{Address, TcpState};
 
-use super::netlink::{Netlink, Told};
+use super::netlink::{Netlink, SOCK_DIAG_BY_FAMILY, TCPDIAG_GETSOCK, Told};
 use super::query::{Part, Query, States};
 use super::{DiagError, Socket, inet, packet, procfs, unix};
 
@@ -55,7 +55,15 @@ impl Diag {
     /// - **Errors:** none: a part that cannot be read is in [`Table::missing`].
     pub fn list(&mut self, query: &Query) -> Table {
         let mut table = Table::default();
+        let has = |part| query.parts.contains(&part);
+        let is_joined = has(Part::Tcp4) && has(Part::Tcp6) && self.both_tcp(query, &mut table);
+        let has_mptcp = (has(Part::Mptcp4) || has(Part::Mptcp6)) && procfs::has_mptcp();
         for part in &query.parts {
+            match part {
+                Part::Tcp4 | Part::Tcp6 if is_joined => continue,
+                Part::Mptcp4 | Part::Mptcp6 if !has_mptcp => continue,
+                _ => {}
+            }
             match self.part(*part, query, &mut table.sockets) {
                 Ok(Told::Whole) => {}
                 Ok(Told::Interrupted) => table.interrupted.push(*part),
@@ -113,6 +121,23 @@ impl Diag {
         }
     }
 
+    /// Whether TCP of both families could be asked for at once, and is in the table now.
+    fn both_tcp(&mut self, query: &Query, table: &mut Table) -> bool {
+        self.body.clear();
+        let (states, body) = (query.states, &mut self.body);
+        inet::request_tcp(states.bits(), query.memory, query.details, body);
+        let sockets = &mut table.sockets;
+        let told = self.netlink.dump(TCPDIAG_GETSOCK, &self.body, |answer| {
+            sockets.extend(inet::read(Part::Tcp4, answer));
+        });
+        // Where it does not work, or changed meanwhile, each family is asked for by itself.
+        let is_whole = matches!(told, Ok(Told::Whole));
+        if !is_whole {
+            table.sockets.clear();
+        }
+        is_whole
+    }
+
     fn part(
         &mut self,
         part: Part,
@@ -145,15 +170,16 @@ impl Diag {
             Part::Packet => packet::request(body),
             part => inet::request(part, states.bits(), query.memory, query.details, body),
         }
-        self.netlink.dump(&self.body, |answer| {
-            let socket = match part {
-                Part::Unix => unix::read(answer),
-                Part::Packet => packet::read(answer),
-                part => inet::read(part, answer),
-            };
-            // The kernel does not look at the states of every kind of socket.
-            sockets.extend(socket.filter(|socket| states_have(states, socket.state)));
-        })
+        self.netlink
+            .dump(SOCK_DIAG_BY_FAMILY, &self.body, |answer| {
+                let socket = match part {
+                    Part::Unix => unix::read(answer),
+                    Part::Packet => packet::read(answer),
+                    part => inet::read(part, answer),
+                };
+                // The kernel does not look at the states of every kind of socket.
+                sockets.extend(socket.filter(|socket| states_have(states, socket.state)));
+            })
     }
 }
 

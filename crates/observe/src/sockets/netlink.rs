@@ -22,6 +22,8 @@ const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 /// linux/sock_diag.h
 pub(super) const SOCK_DIAG_BY_FAMILY: u16 = 20;
+/// linux/inet_diag.h: TCP of both families at once, which the newer question cannot ask for.
+pub(super) const TCPDIAG_GETSOCK: u16 = 18;
 
 /// A socket that speaks `NETLINK_SOCK_DIAG`, with its buffer.
 #[derive(Debug)]
@@ -58,24 +60,28 @@ impl Netlink {
     }
 
     /// Asks for everything that fits `body`, and hands on each answer.
-    pub(super) fn dump(&mut self, body: &[u8], each: impl FnMut(&[u8])) -> Result<Told, DiagError> {
-        self.ask(body, NLM_F_REQUEST | NLM_F_DUMP)?;
+    pub(super) fn dump(
+        &mut self,
+        question: u16,
+        body: &[u8],
+        each: impl FnMut(&[u8]),
+    ) -> Result<Told, DiagError> {
+        self.ask(question, body, NLM_F_REQUEST | NLM_F_DUMP)?;
         self.answers(true, each)
     }
 
     /// Asks for the one thing that fits `body`.
     pub(super) fn get(&mut self, body: &[u8], each: impl FnMut(&[u8])) -> Result<(), DiagError> {
-        self.ask(body, NLM_F_REQUEST)?;
+        self.ask(SOCK_DIAG_BY_FAMILY, body, NLM_F_REQUEST)?;
         self.answers(false, each).map(|_| ())
     }
 
-    fn ask(&mut self, body: &[u8], flags: u16) -> Result<(), DiagError> {
+    fn ask(&mut self, question: u16, body: &[u8], flags: u16) -> Result<(), DiagError> {
         self.sequence = self.sequence.wrapping_add(1);
         let length = (HEADER + body.len()) as u32;
         self.request.clear();
         self.request.extend_from_slice(&length.to_ne_bytes());
-        self.request
-            .extend_from_slice(&SOCK_DIAG_BY_FAMILY.to_ne_bytes());
+        self.request.extend_from_slice(&question.to_ne_bytes());
         self.request.extend_from_slice(&flags.to_ne_bytes());
         self.request.extend_from_slice(&self.sequence.to_ne_bytes());
         self.request.extend_from_slice(&[0; 4]);

@@ -33,6 +33,21 @@ pub(super) fn list(part: Part, each: impl FnMut(Socket)) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether there is an MPTCP socket in the network namespace of this thread; also where nobody tells.
+///
+/// Asking for them walks through a table that is large even while it is empty.
+pub(super) fn has_mptcp() -> bool {
+    let Ok(text) = fs::read_to_string("/proc/thread-self/net/protocols") else {
+        return true;
+    };
+    // Name, size, how many, …
+    text.lines().any(|line| {
+        let mut fields = line.split_whitespace();
+        let name = fields.next().unwrap_or_default();
+        name.starts_with("MPTCP") && fields.nth(1).is_some_and(|count| count != "0")
+    })
+}
+
 /// Reads a line (proc_pid_net(5)): number, local, remote, state, queues, timer, expired, uid, …, inode.
 fn read(part: Part, line: &str) -> Option<Socket> {
     let mut fields = line.split_whitespace().skip(1);

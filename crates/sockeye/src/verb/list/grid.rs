@@ -17,8 +17,8 @@ pub(super) enum Align {
 pub(super) struct Grid {
     aligns: Vec<Align>,
     text: String,
-    /// Where each cell ends in `text`, and how wide it is on a terminal; row by row.
-    cells: Vec<(u32, u16)>,
+    /// How long each cell is in `text`, and how wide on a terminal; row by row.
+    cells: Vec<(u16, u16)>,
     /// Lines below a row: the number of cells before them, where their text lies.
     below: Vec<(usize, std::ops::Range<usize>)>,
     notes: String,
@@ -39,6 +39,9 @@ impl Grid {
     pub(super) fn cell(&mut self, write: impl FnOnce(&mut String)) {
         let start = self.text.len();
         write(&mut self.text);
+        // Nothing that we show is so long; if ever, its end is left out.
+        let most = self.text.floor_char_boundary(start + usize::from(u16::MAX));
+        self.text.truncate(most);
         let cell = &self.text[start..];
         let width = if cell.is_ascii() {
             cell.len()
@@ -46,7 +49,7 @@ impl Grid {
             cell.width()
         };
         let width = u16::try_from(width).unwrap_or(u16::MAX);
-        self.cells.push((self.text.len() as u32, width));
+        self.cells.push((cell.len() as u16, width));
     }
 
     /// Whole lines below the last row.
@@ -89,20 +92,20 @@ impl Grid {
         let line = Self::total(widths, columns) + 1;
         out.reserve(self.cells.len() / count * line + self.notes.len());
         let mut below = self.below.iter().peekable();
+        let (mut starts, mut next) = (vec![0; count], 0);
         for (row, cells) in self.cells.chunks(count).enumerate() {
-            let first = row * count;
+            for (start, (length, _)) in starts.iter_mut().zip(cells) {
+                *start = next;
+                next += usize::from(*length);
+            }
             for column in columns {
-                let (end, width) = cells[*column];
-                let start = match first + column {
-                    0 => 0,
-                    cell => self.cells[cell - 1].0,
-                };
-                let text = &self.text[start as usize..end as usize];
+                let ((length, width), start) = (cells[*column], starts[*column]);
+                let text = &self.text[start..start + usize::from(length)];
                 self.put(text, usize::from(width), widths[*column], *column, out);
             }
             out.truncate(out.trim_end_matches(' ').len());
             out.push('\n');
-            while let Some((_, note)) = below.next_if(|(after, _)| *after == first + count) {
+            while let Some((_, note)) = below.next_if(|(after, _)| *after == (row + 1) * count) {
                 out.push_str(&self.notes[note.clone()]);
             }
         }

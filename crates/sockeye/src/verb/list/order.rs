@@ -1,8 +1,7 @@
 //! In which order sockets are shown, and which two are the ends of one connection.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use sockeye_observe::sockets::{Programs, Socket};
@@ -150,29 +149,40 @@ const NOBODY: u32 = u32::MAX;
 
 impl Peers {
     pub(super) fn find(sockets: &[Socket]) -> Self {
-        let mut ends = HashMap::with_capacity(sockets.len());
-        let mut names = HashMap::new();
-        for (index, socket) in sockets.iter().enumerate() {
+        let mut peers = vec![NOBODY; sockets.len()];
+        let mut join = |a: u32, b: u32| {
+            peers[a as usize] = b;
+            peers[b as usize] = a;
+        };
+        // Both ends of a connection have the same key: sorted, they are neighbours. That takes half of
+        // the time and a third of the memory that a map takes.
+        let mut ends: Vec<(u128, u32)> = Vec::with_capacity(sockets.len());
+        let mut names: Vec<(u64, u32)> = vec![];
+        for (socket, index) in sockets.iter().zip(0..) {
             if let Some((local, remote)) = connection(socket) {
-                ends.insert(
-                    (socket.transport, socket.is_mptcp, local, remote),
-                    index as u32,
-                );
+                ends.push((key(local, remote), index));
             } else if socket.peer_inode != 0 {
-                names.insert(socket.inode, index as u32);
+                let (own, other) = (u64::from(socket.inode), u64::from(socket.peer_inode));
+                names.push((own.min(other) << 32 | own.max(other), index));
             }
         }
-        let peer = |socket: &Socket| {
-            let index = match connection(socket) {
-                Some((local, remote)) => {
-                    ends.get(&(socket.transport, socket.is_mptcp, remote, local))
+        ends.sort_unstable();
+        for group in ends.chunk_by(|a, b| a.0 == b.0) {
+            // Mostly two; more where TCP and UDP, or MPTCP and its subflow, have the same addresses.
+            for (at, (_, a)) in group.iter().enumerate() {
+                let is_peer = |b: &u32| are_ends(&sockets[*a as usize], &sockets[*b as usize]);
+                if let Some(b) = group[at + 1..].iter().map(|(_, b)| *b).find(is_peer) {
+                    join(*a, b);
                 }
-                None if socket.peer_inode != 0 => names.get(&socket.peer_inode),
-                None => None,
-            };
-            index.copied().unwrap_or(NOBODY)
-        };
-        Self(sockets.iter().map(peer).collect())
+            }
+        }
+        names.sort_unstable();
+        for pair in names.chunk_by(|a, b| a.0 == b.0) {
+            if let [(_, a), (_, b)] = pair {
+                join(*a, *b);
+            }
+        }
+        Self(peers)
     }
 
     /// The other end of a socket.
@@ -180,6 +190,35 @@ impl Peers {
         let peer = self.0.get(index as usize).copied();
         peer.filter(|peer| *peer != NOBODY)
     }
+}
+
+/// A number that both ends of a connection have in common, and few others.
+fn key(local: SocketAddr, remote: SocketAddr) -> u128 {
+    let end = |address: SocketAddr| -> u64 {
+        let ip = match address.ip() {
+            IpAddr::V4(ip) => u64::from(ip.to_bits()),
+            // What two addresses of a network have in common cancels out nothing: fold all of it.
+            IpAddr::V6(ip) => {
+                let bits = ip.to_bits();
+                ((bits >> 64) as u64)
+                    .wrapping_mul(31)
+                    .wrapping_add(bits as u64)
+            }
+        };
+        ip << 16 ^ ip >> 48 ^ u64::from(address.port())
+    };
+    let (a, b) = (end(local), end(remote));
+    u128::from(a.min(b)) << 64 | u128::from(a.max(b))
+}
+
+/// Whether two sockets are the ends of one connection.
+fn are_ends(a: &Socket, b: &Socket) -> bool {
+    a.transport == b.transport
+        && a.is_mptcp == b.is_mptcp
+        && a.local == b.remote
+        && a.remote == b.local
+        // A socket that is connected to itself has one end.
+        && a.cookie != b.cookie
 }
 
 /// Both addresses of what is connected over IP.
