@@ -1,5 +1,7 @@
 //! What happened, entry by entry.
 
+use std::collections::HashMap;
+
 use super::{ENDS, Line, WAYS, told};
 use crate::packet::{Body, TcpFlags, dissect};
 use crate::timeline::{Flow, Move, SegmentNote};
@@ -62,43 +64,35 @@ pub(super) fn in_order(timeline: &Timeline<'_>, findings: &[Finding]) -> Vec<(Ti
     all
 }
 
+/// The sides of a session by their numbers.
+pub(super) type Sides<'t> = HashMap<u64, &'t Side>;
+
 /// The line of an entry that happened; flows and findings have lines of their own.
-pub(super) fn line(timeline: &Timeline<'_>, time: Time, entry: Entry) -> Line {
+pub(super) fn line(timeline: &Timeline<'_>, sides: &Sides<'_>, time: Time, entry: Entry) -> Line {
     let flow = |number: u32| &timeline.flows[number as usize];
     match entry {
         Entry::Write(number, way, at) => {
             let flow = flow(number);
             let call = &flow.ways[usize::from(way)].writes[at as usize];
-            moved(timeline, flow, way, call, "app_write")
+            moved(timeline, sides, flow, way, call, false)
         }
         Entry::Read(number, way, at) => {
             let flow = flow(number);
             let call = &flow.ways[usize::from(way)].reads[at as usize];
-            moved(timeline, flow, way, call, "app_read")
+            moved(timeline, sides, flow, way, call, true)
         }
         Entry::Segment(number, way, at) => segment(flow(number), way, at, time),
         Entry::Life(number, at) => {
             let flow = flow(number);
             let life = flow.life[at as usize];
-            life_of(timeline, Some((flow, life.end)), life.fact)
+            life_of(timeline, sides, Some((flow, life.end)), life.fact)
         }
         Entry::Gauge(number, at) => {
             let flow = flow(number);
             gauge(timeline, flow, at, time)
         }
-        Entry::Apart(fact) => life_of(timeline, None, fact),
+        Entry::Apart(fact) => life_of(timeline, sides, None, fact),
         Entry::Flow(_) | Entry::Finding(_) => Line::new(time, "other"),
-    }
-}
-
-fn side<'t>(timeline: &'t Timeline<'_>, flow: Option<(&Flow, u8)>, conn: u64) -> Option<&'t Side> {
-    match flow {
-        Some((flow, end)) => flow.ends[usize::from(end)]
-            .sides
-            .iter()
-            .filter_map(|side| timeline.sides.get(*side as usize))
-            .find(|side| side.id == conn),
-        None => timeline.sides.iter().find(|side| side.id == conn),
     }
 }
 
@@ -122,9 +116,16 @@ fn state(line: &mut Line, fact: &Fact<'_>) {
     }
 }
 
-fn moved(timeline: &Timeline<'_>, flow: &Flow, way: u8, call: &Move, name: &str) -> Line {
+fn moved(
+    timeline: &Timeline<'_>,
+    sides: &Sides<'_>,
+    flow: &Flow,
+    way: u8,
+    call: &Move,
+    reads: bool,
+) -> Line {
     let fact = timeline.session.fact(call.fact);
-    let reads = name == "app_read";
+    let name = if reads { "app_read" } else { "app_write" };
     let mut line = Line::new(fact.event.time, name);
     line.number("flow", flow.number.into())
         .put("way", WAYS[usize::from(way)]);
@@ -136,9 +137,8 @@ fn moved(timeline: &Timeline<'_>, flow: &Flow, way: u8, call: &Move, name: &str)
             call => call.name(),
         },
     );
-    let end = if reads { 1 - way } else { way };
     let conn = fact.event.conn().number();
-    caller(&mut line, side(timeline, Some((flow, end)), conn), &fact);
+    caller(&mut line, sides.get(&conn).copied(), &fact);
     let is_stream = flow.transport.is_stream();
     if is_stream {
         line.number("off_bytes", call.bytes.start);
@@ -224,7 +224,12 @@ fn flags(flags: TcpFlags) -> String {
     set.join(",")
 }
 
-fn life_of(timeline: &Timeline<'_>, flow: Option<(&Flow, u8)>, id: FactId) -> Line {
+fn life_of(
+    timeline: &Timeline<'_>,
+    sides: &Sides<'_>,
+    flow: Option<(&Flow, u8)>,
+    id: FactId,
+) -> Line {
     let fact = timeline.session.fact(id);
     if fact.kind() == Kind::Packet {
         return packet(timeline, flow, &fact);
@@ -243,7 +248,7 @@ fn life_of(timeline: &Timeline<'_>, flow: Option<(&Flow, u8)>, id: FactId) -> Li
         },
     );
     let conn = fact.event.conn().number();
-    caller(&mut line, side(timeline, flow, conn), &fact);
+    caller(&mut line, sides.get(&conn).copied(), &fact);
     match u64::try_from(fact.event.result) {
         Ok(result) => line.number("result", result),
         Err(_) => line.errno(fact.event.result.saturating_neg()),

@@ -35,11 +35,12 @@ pub fn write(timeline: &Timeline<'_>, findings: &[Finding], out: &mut dyn Write)
             .put_some("ended", told(&process.ended));
         put(&line)?;
     }
+    let sides = timeline.sides.iter().map(|side| (side.id, side)).collect();
     for (time, entry) in items::in_order(timeline, findings) {
         put(&match entry {
             Entry::Flow(flow) => describe(timeline, &timeline.flows[flow as usize]),
             Entry::Finding(index) => found(&findings[index as usize], timeline, time),
-            entry => items::line(timeline, time, entry),
+            entry => items::line(timeline, &sides, time, entry),
         })?;
     }
     for gap in &timeline.gaps {

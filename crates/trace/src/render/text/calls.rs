@@ -235,8 +235,12 @@ fn short_of(
     if flow.transport.is_stream() || fact.flags & MSG_TRUNC == 0 {
         return None;
     }
-    let mut writes = lanes.writes.iter();
-    let written = writes.find(|write| write.datagram == entry.datagram);
+    // Writes are in the order of their datagrams.
+    let place = lanes
+        .writes
+        .partition_point(|write| write.datagram < entry.datagram);
+    let written = lanes.writes.get(place);
+    let written = written.filter(|write| write.datagram == entry.datagram);
     let whole = written.map(|write| write.bytes.end - write.bytes.start);
     Some(whole.unwrap_or(moved)).filter(|whole| *whole > moved)
 }
