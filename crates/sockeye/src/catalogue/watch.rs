@@ -9,7 +9,7 @@ texts! {
     PAUSED: "paused", "已暂停";
     ENDING: "ending the programs", "正在结束程序";
     ENDED: "ended", "已结束";
-    SEEN: "{lasted}  {flows} connections  {calls} calls  {packets} packets", "{lasted}  {flows} 个连接  {calls} 次调用  {packets} 个包";
+    SEEN: "{lasted}  connections {flows}  calls {calls}  packets {packets}", "{lasted}  {flows} 个连接  {calls} 次调用  {packets} 个包";
     WIRE_CAPTURED: "wire: captured", "线路：抓到的包";
     WIRE_INFERRED: "wire: inferred", "线路：推断";
     WIRE_NONE: "wire: not seen", "线路：未看到";

@@ -161,6 +161,8 @@ async fn one_picture(
                 Some(News::Facts) => state.is_new = true,
                 Some(News::Said(place, line)) => {
                     state.hear(theatre.names.get(place), &line);
+                    // Where much is said, the news of facts may have found no room.
+                    state.is_new = true;
                     redraw.get_or_insert_with(|| Instant::now() + SOON);
                 }
                 Some(News::Ended(ending)) => {
