@@ -24,12 +24,12 @@ pub mod link_type {
     pub const LOOP: u32 = 108;
     /// Linux cooked, version 1.
     pub const LINUX_SLL: u32 = 113;
-    /// For private use: what sockeye writes the calls of programs as.
-    pub const USER0: u32 = 147;
     /// IPv4 without a link's header.
     pub const IPV4: u32 = 228;
     /// IPv6 without a link's header.
     pub const IPV6: u32 = 229;
+    /// What Wireshark exports of protocols inside of others; the calls of programs in our files.
+    pub const UPPER_PDU: u32 = 252;
     /// Linux cooked, version 2.
     pub const LINUX_SLL2: u32 = 276;
 }

@@ -11,14 +11,12 @@ use std::net::IpAddr;
 use std::ops::Range;
 
 use super::{PROGRAMS, PacketRecord, PcapngWriter};
+use crate::packet::link_type;
 use crate::timeline::Flow;
 use crate::{
     Address, Fact, FactId, Finding, Interface, Kind, Lang, Side, Time, Timeline, Transport,
     errno_name, packet_flag,
 };
-
-/// `LINKTYPE_WIRESHARK_UPPER_PDU`.
-pub(super) const UPPER_PDU: u32 = 252;
 
 /// Tags of an exported PDU (Wireshark, epan/exported_pdu.h); numbers are big-endian.
 mod tag {
@@ -141,7 +139,7 @@ fn programs(timeline: &Timeline<'_>) -> Interface {
             .find(|number| !taken.contains(number))
             .unwrap_or(0),
         name: PROGRAMS.into(),
-        link_type: UPPER_PDU,
+        link_type: link_type::UPPER_PDU,
         ..Interface::default()
     }
 }

@@ -16,7 +16,7 @@ pub use writer::{PacketRecord, PcapngWriter};
 /// (`WTAP_MAX_PACKET_SIZE_STANDARD`). Its length on the wire is told in full.
 pub const PACKET_LIMIT: usize = 262_144;
 
-/// The interface of a file whose packets are calls of programs: see [`write`].
+/// The interface of a file whose packets are calls of programs: see [`write()`].
 pub const PROGRAMS: &str = "programs";
 
 /// Types of blocks.

@@ -6,8 +6,8 @@ use std::io::{self, Read};
 use thiserror::Error;
 
 use super::blocks::{self, Captured, Order, Ticks};
-use super::lanes::UPPER_PDU;
 use super::{PROGRAMS, block};
+use crate::packet::link_type;
 use crate::session::read_full;
 use crate::{ConnId, Event, Fact, Gap, Head, Interface, Kind, Session, Time, WireSource};
 
@@ -258,7 +258,7 @@ impl<R: Read> CaptureReader<R> {
         if number >= INTERFACE_LIMIT {
             return Err(self.damaged("it describes more interfaces than any machine has"));
         }
-        let programs = described.link_type == UPPER_PDU && described.name == PROGRAMS;
+        let programs = described.link_type == link_type::UPPER_PDU && described.name == PROGRAMS;
         self.interfaces.push(Known {
             interface: Interface {
                 number: number as u64,
