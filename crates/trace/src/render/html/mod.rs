@@ -2,8 +2,8 @@
 //! network for nothing.
 //!
 //! `page/` holds the frame, the style and the program in the languages of browsers. The data is in two parts:
-//! the facts in blocks that no browser runs ([`block`], [`facts`]), and what is known about them as
-//! JSON ([`about`]). Everything is written as it is made; only the sorting of one flow's items and
+//! the facts in blocks that no browser runs (`block`, `facts`), and what is known about them as
+//! JSON (`about`). Everything is written as it is made; only the sorting of one flow's items and
 //! some tables of fixed size are held.
 
 mod about;
