@@ -218,7 +218,7 @@ fn are_ends(a: &Socket, b: &Socket) -> bool {
         && a.local == b.remote
         && a.remote == b.local
         // A socket that is connected to itself has one end.
-        && a.cookie != b.cookie
+        && a.local != a.remote
 }
 
 /// Both addresses of what is connected over IP.
