@@ -20,7 +20,7 @@ use remote::plan::Plan;
 const USAGE: &str = "\
 usage: seeing [--row NAME]… [--rounds N] [--sockeye PATH]
 
-  --row NAME      only this row; again for more (list, capture, timeline)
+  --row NAME      only this row; again for more (list, capture, timeline, watch)
   --rounds N      pairs of rounds a row (9)
   --sockeye PATH  the program to measure (target/release/sockeye)";
 
