@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use super::foreign::shifted;
 use super::*;
+use crate::packet::{Body, dissect};
 use crate::sample::{CLIENT, SERVER, Script};
+use crate::session::packet_flag;
+use crate::{Fact, Kind, Side};
 
 /// How long a packet is under way.
 const DELAY: Duration = Duration::from_micros(4);
