@@ -5,6 +5,7 @@ mod gauges;
 mod picture;
 mod state;
 
+use std::future::pending;
 use std::time::Duration;
 
 use sockeye_trace::render::text::Lanes;
@@ -25,8 +26,6 @@ use state::{Asked, State};
 
 /// How long what changed may wait to be drawn.
 const SOON: Duration = Duration::from_millis(50);
-/// No turn is ever due.
-const NEVER: Duration = Duration::from_hours(24 * 365);
 
 /// What the picture is made from, and whoever brings it.
 pub(super) struct Theatre<'a> {
@@ -52,25 +51,19 @@ pub(super) async fn run(
     session: &mut Session,
     news: &mut Receiver<News>,
 ) -> anyhow::Result<End> {
-    let mut screen = Screen::enter()?;
-    let mut state = State::new(theatre.context.lang(), theatre.watch.flow);
+    let mut sitting = Sitting::begin(theatre, news)?;
     let mut seen = Seen::default();
-    let mut end = End::default();
-    let mut pace = Pace::new();
-    let deadline = theatre
-        .watch
-        .timeout
-        .map(|Wait(after)| Instant::now() + after);
     loop {
         let began = Instant::now();
-        theatre.recording.take(session, |fact| seen.note(fact));
+        let recording = sitting.theatre.recording;
+        recording.take(session, |fact| seen.note(fact));
         let timeline = Timeline::build(session);
         let findings = finding::find(&timeline);
-        state.is_new = false;
-        pace.took(began.elapsed());
+        sitting.state.is_new = false;
+        sitting.pace.took(began.elapsed());
         loop {
-            let chosen = state.choose(&timeline);
-            let options = state.options(&theatre, screen_width());
+            let chosen = sitting.state.choose(&timeline);
+            let options = sitting.state.options(&sitting.theatre, screen_width());
             let lanes = chosen.map(|flow| Lanes::new(&timeline, flow, &options));
             let view = View {
                 timeline: &timeline,
@@ -80,101 +73,138 @@ pub(super) async fn run(
                 seen: &seen,
                 options: &options,
             };
-            let turn = one_picture(
-                &theatre,
-                &mut screen,
-                &mut state,
-                &view,
-                news,
-                &mut end,
-                &pace,
-                deadline,
-            );
-            match turn.await? {
+            match sitting.one_picture(&view).await? {
                 Turn::Join => break,
                 Turn::Choose => {}
-                Turn::Leave => return Ok(end),
+                Turn::Leave => return Ok(sitting.end),
             }
         }
     }
 }
 
-/// Draws one joined session until there is reason to do something else.
-#[allow(clippy::too_many_arguments)]
-async fn one_picture(
-    theatre: &Theatre<'_>,
-    screen: &mut Screen,
-    state: &mut State,
-    view: &View<'_, '_>,
-    news: &mut Receiver<News>,
-    end: &mut End,
-    pace: &Pace,
+/// A person at the terminal: what lasts from one picture to the next.
+struct Sitting<'a> {
+    theatre: Theatre<'a>,
+    screen: Screen,
+    state: State,
+    news: &'a mut Receiver<News>,
+    end: End,
+    /// When what is new is joined.
+    pace: Pace,
+    /// When the programs have had their time.
     deadline: Option<Instant>,
-) -> anyhow::Result<Turn> {
-    let mut redraw = Some(Instant::now());
-    loop {
-        let join = if state.is_new && !state.paused {
-            pace.next()
-        } else {
-            Instant::now() + NEVER
-        };
-        let late = deadline.filter(|_| !state.ended && end.timed_out.is_none());
-        tokio::select! {
-            biased;
-            input = screen.next() => match input {
-                Input::Redraw => return Ok(Turn::Choose),
-                Input::End(signal) => {
-                    if state.ended {
-                        return Ok(Turn::Leave);
-                    }
-                    if state.ask_to_end() {
-                        end.cut_short = Some(signal);
-                        return Ok(Turn::Leave);
-                    }
-                    theatre.recording.stop();
-                    redraw = Some(Instant::now());
+    /// When the picture is drawn next, if it changed.
+    redraw: Option<Instant>,
+}
+
+impl<'a> Sitting<'a> {
+    fn begin(theatre: Theatre<'a>, news: &'a mut Receiver<News>) -> anyhow::Result<Self> {
+        let timeout = theatre.watch.timeout;
+        Ok(Self {
+            screen: Screen::enter()?,
+            state: State::new(theatre.context.lang(), theatre.watch.flow),
+            news,
+            end: End::default(),
+            pace: Pace::new(),
+            deadline: timeout.map(|Wait(after)| Instant::now() + after),
+            redraw: None,
+            theatre,
+        })
+    }
+
+    /// Draws one joined session until there is reason to do something else.
+    async fn one_picture(&mut self, view: &View<'_, '_>) -> anyhow::Result<Turn> {
+        self.redraw = Some(Instant::now());
+        loop {
+            let join = (self.state.is_new && !self.state.paused).then(|| self.pace.next());
+            let has_time = !self.state.ended && self.end.timed_out.is_none();
+            let late = self.deadline.filter(|_| has_time);
+            let turn = tokio::select! {
+                biased;
+                input = self.screen.next() => self.on_input(&input, view),
+                () = due(self.redraw) => {
+                    self.screen.draw(|frame| picture::draw(frame, view, &mut self.state))?;
+                    self.redraw = None;
+                    None
                 }
-                Input::Key(key) => match state.on_key(key, view) {
-                    Asked::Nothing => {}
-                    Asked::Draw => redraw = Some(Instant::now()),
-                    Asked::Choose => return Ok(Turn::Choose),
-                    Asked::End => theatre.recording.stop(),
-                    Asked::Kill => {
-                        theatre.recording.stop();
-                        end.cut_short = Some(libc::SIGINT);
-                        return Ok(Turn::Leave);
-                    }
-                    Asked::Leave => return Ok(Turn::Leave),
-                },
-            },
-            () = sleep_until(redraw.unwrap_or_else(|| Instant::now() + NEVER)) => {
-                screen.draw(|frame| picture::draw(frame, view, state))?;
-                redraw = None;
+                () = due(join) => Some(Turn::Join),
+                () = due(late) => {
+                    self.end.timed_out = self.theatre.watch.timeout.map(|Wait(after)| after);
+                    self.state.ask_to_end();
+                    self.theatre.recording.stop();
+                    None
+                }
+                news = self.news.recv(), if !self.state.silent => self.on_news(news, view),
+            };
+            if let Some(turn) = turn {
+                return Ok(turn);
             }
-            () = sleep_until(join) => return Ok(Turn::Join),
-            () = sleep_until(late.unwrap_or_else(|| Instant::now() + NEVER)) => {
-                end.timed_out = theatre.watch.timeout.map(|Wait(after)| after);
-                state.ask_to_end();
-                theatre.recording.stop();
+        }
+    }
+
+    fn on_input(&mut self, input: &Input, view: &View<'_, '_>) -> Option<Turn> {
+        match *input {
+            Input::Redraw => Some(Turn::Choose),
+            Input::End(_) if self.state.ended => Some(Turn::Leave),
+            Input::End(signal) => {
+                if self.state.ask_to_end() {
+                    self.end.cut_short = Some(signal);
+                    return Some(Turn::Leave);
+                }
+                self.theatre.recording.stop();
+                self.redraw = Some(Instant::now());
+                None
             }
-            next = news.recv(), if !state.silent => match next {
-                Some(News::Facts) => state.is_new = true,
-                Some(News::Said(place, line)) => {
-                    state.hear(theatre.names.get(place), &line);
-                    // Where much is said, the news of facts may have found no room.
-                    state.is_new = true;
-                    redraw.get_or_insert_with(|| Instant::now() + SOON);
+            Input::Key(key) => match self.state.on_key(key, view) {
+                Asked::Nothing => None,
+                Asked::Draw => {
+                    self.redraw = Some(Instant::now());
+                    None
                 }
-                Some(News::Ended(ending)) => {
-                    end.told = ending.check();
-                    state.over(&end.told);
-                    if state.leaves_at_the_end() || (end.told.is_err() && view.timeline.session.is_empty()) {
-                        return Ok(Turn::Leave);
-                    }
+                Asked::Choose => Some(Turn::Choose),
+                Asked::End => {
+                    self.theatre.recording.stop();
+                    None
                 }
-                None => state.silent = true,
+                Asked::Kill => {
+                    self.theatre.recording.stop();
+                    self.end.cut_short = Some(libc::SIGINT);
+                    Some(Turn::Leave)
+                }
+                Asked::Leave => Some(Turn::Leave),
             },
         }
+    }
+
+    /// Takes what the recording tells; none: it tells no more.
+    fn on_news(&mut self, news: Option<News>, view: &View<'_, '_>) -> Option<Turn> {
+        match news {
+            Some(News::Facts) => self.state.is_new = true,
+            Some(News::Said(place, line)) => {
+                self.state.hear(self.theatre.names.get(place), &line);
+                // Where much is said, the news of facts may have found no room.
+                self.state.is_new = true;
+                self.redraw.get_or_insert_with(|| Instant::now() + SOON);
+            }
+            Some(News::Ended(ending)) => {
+                self.end.told = ending.check();
+                self.state.over(&self.end.told);
+                let is_empty = view.timeline.session.is_empty();
+                if self.state.leaves_at_the_end() || (self.end.told.is_err() && is_empty) {
+                    return Some(Turn::Leave);
+                }
+            }
+            None => self.state.silent = true,
+        }
+        None
+    }
+}
+
+/// Waits until then, where there is a then.
+async fn due(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => pending().await,
     }
 }
 
