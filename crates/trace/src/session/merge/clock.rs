@@ -7,7 +7,7 @@ use super::packets::{PacketKey, packets_of};
 use super::{COMPARED, ClockDifference, Evidence};
 use crate::packet::TcpFlags;
 use crate::timeline::{Flow, Move, Way};
-use crate::{Time, Timeline};
+use crate::{Event, Time, Timeline};
 
 pub(super) fn clock(timelines: &[Timeline<'_>; 2], pairs: &[(usize, usize)]) -> ClockDifference {
     let mut packets = Bounds::default();
@@ -94,20 +94,10 @@ fn bounds_of_calls(timelines: &[Timeline<'_>; 2], flows: [&Flow; 2], bounds: &mu
             bounds.back(sent, got);
         }
     };
-    let called = |which: usize, end: u8, connects: bool| {
-        let mut life = flows[which].life.iter();
-        life.find_map(|life| {
-            let fact = timelines[which].fact(life.fact);
-            let name = fact.call().name();
-            let fits = if connects {
-                name.ends_with("connect")
-            } else {
-                name.contains("accept")
-            };
-            (life.end == end && fits).then_some(fact.event)
-        })
-    };
-    if let (Some(connect), Some(accept)) = (called(client, 0, true), called(server, 1, false)) {
+    let called = |which: usize, end, is_kind| called(&timelines[which], flows[which], end, is_kind);
+    let connect = called(client, 0, |name| name.ends_with("connect"));
+    let accept = called(server, 1, |name| name.contains("accept"));
+    if let (Some(connect), Some(accept)) = (connect, accept) {
         bound(client, connect.began(), accept.time);
     }
     for way in 0..2 {
@@ -125,6 +115,19 @@ fn bounds_of_calls(timelines: &[Timeline<'_>; 2], flows: [&Flow; 2], bounds: &mu
         };
         each_answered(sent, got, flows[0].transport.is_stream(), &mut any);
     }
+}
+
+/// The first call of one end whose name is of this kind.
+fn called(
+    timeline: &Timeline<'_>,
+    flow: &Flow,
+    end: u8,
+    is_kind: fn(&str) -> bool,
+) -> Option<Event> {
+    flow.life.iter().find_map(|life| {
+        let fact = timeline.fact(life.fact);
+        (life.end == end && is_kind(fact.call().name())).then_some(fact.event)
+    })
 }
 
 /// Each write with the read that got its last byte, or its datagram.

@@ -43,7 +43,10 @@ pub fn merge(first: &Session, second: &Session, lang: Lang) -> Merged {
     let timelines = [Timeline::build(first), Timeline::build(second)];
     let pairs = matched(&timelines);
     let clock = clock(&timelines, &pairs);
-    let mut session = Session::new(head([first, second], clock, &pairs, &timelines, lang));
+    let alone = [0, 1].map(|which| timelines[which].flows.len() - pairs.len());
+    let heads = [first.head(), second.head()];
+    let wire_note = notes(heads, &clock, alone.iter().sum(), lang);
+    let mut session = Session::new(head(heads, wire_note));
     for (_, fact) in first.facts() {
         session.push(&fact);
     }
@@ -60,42 +63,12 @@ pub fn merge(first: &Session, second: &Session, lang: Lang) -> Merged {
         session,
         clock,
         joined: pairs.len(),
-        alone: [0, 1].map(|which| timelines[which].flows.len() - pairs.len()),
+        alone,
     }
 }
 
-fn head(
-    sessions: [&Session; 2],
-    clock: ClockDifference,
-    pairs: &[(usize, usize)],
-    timelines: &[Timeline<'_>; 2],
-    lang: Lang,
-) -> Head {
-    let [first, second] = sessions.map(Session::head);
-    let host = match &*second.host {
-        "" => lang.pick("the second machine", "第二台机器"),
-        host => host,
-    };
-    let mut notes = vec![clock.words(host, lang)];
-    let alone: usize = timelines
-        .iter()
-        .map(|one| one.flows.len() - pairs.len())
-        .sum();
-    if alone > 0 {
-        notes.push(match lang {
-            Lang::En => format!("{alone} conversations were seen by one machine only"),
-            Lang::Zh => format!("{alone} 个会话只有一台机器看到"),
-        });
-    }
-    notes.extend(
-        [first, second]
-            .iter()
-            .filter(|head| !head.wire_note.is_empty())
-            .map(|head| {
-                let host = &head.host;
-                format!("{host}: {}", head.wire_note)
-            }),
-    );
+/// Who recorded both, with what is to be known of the wire.
+fn head([first, second]: [&Head; 2], wire_note: String) -> Head {
     let wires = [first.wire, second.wire];
     let has = |wire| wires.contains(&wire);
     Head {
@@ -105,7 +78,7 @@ fn head(
             () if has(WireSource::Inferred) => WireSource::Inferred,
             () => WireSource::None,
         },
-        wire_note: notes.join("; "),
+        wire_note,
         frame: [&first.frame, &second.frame]
             .into_iter()
             .find(|frame| !frame.is_empty())
@@ -113,6 +86,24 @@ fn head(
             .unwrap_or_default(),
         ..first.clone()
     }
+}
+
+/// How the clocks stand, how many conversations stayed alone, and what each record says of its wire.
+fn notes(heads: [&Head; 2], clock: &ClockDifference, alone: usize, lang: Lang) -> String {
+    let host = match &*heads[1].host {
+        "" => lang.pick("the second machine", "第二台机器"),
+        host => host,
+    };
+    let mut notes = vec![clock.words(host, lang)];
+    if alone > 0 {
+        notes.push(match lang {
+            Lang::En => format!("{alone} conversations were seen by one machine only"),
+            Lang::Zh => format!("{alone} 个会话只有一台机器看到"),
+        });
+    }
+    let own = heads.iter().filter(|head| !head.wire_note.is_empty());
+    notes.extend(own.map(|head| format!("{}: {}", head.host, head.wire_note)));
+    notes.join("; ")
 }
 
 #[cfg(test)]
