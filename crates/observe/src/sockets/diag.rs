@@ -1,6 +1,7 @@
 //! Asking for sockets.
 
 use std::net::SocketAddr;
+use std::thread::available_parallelism;
 
 use sockeye_trace::{Address, TcpState};
 
@@ -10,6 +11,9 @@ use super::{DiagError, Socket, inet, packet, procfs, unix};
 
 /// How often a table that changed while it was read is read again before what came is taken.
 const TRIES: usize = 3;
+
+/// From how many TCP sockets on two threads ask for them: below, a thread costs more than it saves.
+const MANY: usize = 4_000;
 
 /// A kept way to ask the kernel about sockets.
 #[derive(Debug)]
@@ -123,19 +127,46 @@ impl Diag {
 
     /// Whether TCP of both families could be asked for at once, and is in the table now.
     fn both_tcp(&mut self, query: &Query, table: &mut Table) -> bool {
-        self.body.clear();
-        let (states, body) = (query.states, &mut self.body);
-        inet::request_tcp(states.bits(), query.memory, query.details, body);
         let sockets = &mut table.sockets;
-        let told = self.netlink.dump(TCPDIAG_GETSOCK, &self.body, |answer| {
-            sockets.extend(inet::read(Part::Tcp4, answer));
-        });
+        let told = if procfs::tcp_sockets() >= MANY
+            && available_parallelism().is_ok_and(|count| count.get() > 1)
+        {
+            self.tcp_in_halves(query, sockets)
+        } else {
+            tcp_dump(&mut self.netlink, query, None, sockets)
+        };
         // Where it does not work, or changed meanwhile, each family is asked for by itself.
         let is_whole = matches!(told, Ok(Told::Whole));
         if !is_whole {
-            table.sockets.clear();
+            sockets.clear();
         }
         is_whole
+    }
+
+    /// Nearly all of the time is the kernel's, and it answers two at once.
+    fn tcp_in_halves(
+        &mut self,
+        query: &Query,
+        sockets: &mut Vec<Socket>,
+    ) -> Result<Told, DiagError> {
+        let middle = procfs::middle_port();
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| {
+                let mut sockets = Vec::new();
+                let half = Some((inet::Half::Apart, middle));
+                let told = tcp_dump(&mut Netlink::open()?, query, half, &mut sockets)?;
+                Ok((told, sockets))
+            });
+            let half = Some((inet::Half::Together, middle));
+            let mine = tcp_dump(&mut self.netlink, query, half, sockets);
+            let (theirs, mut rest) = other.join().unwrap_or(Err(DiagError::Answer))?;
+            sockets.append(&mut rest);
+            Ok(if theirs == Told::Interrupted {
+                theirs
+            } else {
+                mine?
+            })
+        })
     }
 
     fn part(
@@ -183,6 +214,23 @@ impl Diag {
     }
 }
 
+/// Asks for TCP of both families, or for one half of it.
+fn tcp_dump(
+    netlink: &mut Netlink,
+    query: &Query,
+    half: Option<(inet::Half, u16)>,
+    sockets: &mut Vec<Socket>,
+) -> Result<Told, DiagError> {
+    let mut body = Vec::with_capacity(128);
+    inet::request_tcp(query.states.bits(), query.memory, query.details, &mut body);
+    if let Some((half, middle)) = half {
+        inet::only(half, middle, &mut body);
+    }
+    netlink.dump(TCPDIAG_GETSOCK, &body, |answer| {
+        sockets.extend(inet::read(Part::Tcp4, answer));
+    })
+}
+
 /// Whether /proc/net had what `sock_diag` has not.
 fn from_procfs(part: Part, query: &Query, sockets: &mut Vec<Socket>) -> bool {
     let told = procfs::list(part, |socket| {
@@ -196,4 +244,54 @@ fn from_procfs(part: Part, query: &Query, sockets: &mut Vec<Socket>) -> bool {
 /// A state that we have no name for is in every full set.
 fn states_have(states: States, state: TcpState) -> bool {
     states == States::ALL || states.has(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// Both halves have sockets of ours here, none is in both, and together they are all.
+    #[test]
+    fn two_halves_are_the_whole_table() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let ends: Vec<_> = (0..64)
+            .map(|_| {
+                (
+                    TcpStream::connect(address).unwrap(),
+                    listener.accept().unwrap(),
+                )
+            })
+            .collect();
+        let mut ports: Vec<u16> = ends
+            .iter()
+            .map(|(client, _)| client.local_addr().unwrap().port())
+            .collect();
+        ports.sort_unstable();
+        let ours = |half| {
+            let mut sockets = vec![];
+            let half = Some((half, ports[32]));
+            let mut netlink = Netlink::open().unwrap();
+            tcp_dump(&mut netlink, &Query::default(), half, &mut sockets).unwrap();
+            let here = address.port();
+            let ours = |socket: &&Socket| {
+                socket.local.port() == Some(here) || socket.remote.port() == Some(here)
+            };
+            let cookies = sockets.iter().filter(ours).map(|socket| socket.cookie);
+            cookies.collect::<BTreeSet<u64>>()
+        };
+        let (apart, together) = (ours(inet::Half::Apart), ours(inet::Half::Together));
+        assert!(apart.is_disjoint(&together));
+        assert_eq!(apart.len() + together.len(), 2 * 64 + 1);
+        // A listener's other port is 0, so it is with either.
+        assert!(
+            apart.len().abs_diff(together.len()) <= 3,
+            "{} {}",
+            apart.len(),
+            together.len()
+        );
+    }
 }

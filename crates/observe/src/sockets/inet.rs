@@ -16,6 +16,7 @@ const IPPROTO_UDP: u8 = libc::IPPROTO_UDP as u8;
 const IPPROTO_RAW: u8 = libc::IPPROTO_RAW as u8;
 
 /// Attributes of a request and of an answer.
+const INET_DIAG_REQ_BYTECODE: u16 = 1;
 const INET_DIAG_REQ_PROTOCOL: u16 = 3;
 const INET_DIAG_INFO: u16 = 2;
 const INET_DIAG_CONG: u16 = 4;
@@ -51,6 +52,54 @@ pub(super) fn request_tcp(states: u32, memory: bool, details: bool, out: &mut Ve
     out.extend_from_slice(&[0; 48]);
     out.extend_from_slice(&states.to_ne_bytes());
     out.extend_from_slice(&[0; 4]);
+}
+
+/// Half of all TCP sockets, so that two threads can ask at once.
+///
+/// Of the many sockets of one service one port is the service's and the other is any: with a port in the
+/// middle of those that are given out, either half has about as many, on whichever end we are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Half {
+    /// One port is below the middle, the other is not.
+    Apart,
+    /// Both ports are below it, or neither is.
+    Together,
+}
+
+/// Adds to [`request_tcp`] that only one half is wanted, as `struct inet_diag_bc_op`s. The kernel wants
+/// every target of a jump to lie on the way that is taken when all answers are yes.
+pub(super) fn only(half: Half, middle: u16, out: &mut Vec<u8>) {
+    const JUMP: u8 = 1;
+    const LOCAL_AT_LEAST: u8 = 2;
+    const REMOTE_AT_LEAST: u8 = 4;
+    const REMOTE_AT_MOST: u8 = 5;
+    /// Four bytes behind the end: the socket is not wanted.
+    const REFUSE: usize = END + 4;
+    const END: usize = 28;
+    let below = middle.saturating_sub(1);
+    let (high, low) = match half {
+        Half::Apart => ((REMOTE_AT_MOST, below), (REMOTE_AT_LEAST, middle)),
+        Half::Together => ((REMOTE_AT_LEAST, middle), (REMOTE_AT_MOST, below)),
+    };
+    let start = out.len();
+    out.extend_from_slice(&((4 + END) as u16).to_ne_bytes());
+    out.extend_from_slice(&INET_DIAG_REQ_BYTECODE.to_ne_bytes());
+    let mut at = 0;
+    let mut step = |code: u8, port: Option<u16>, no: usize| {
+        let size: u8 = if port.is_some() { 8 } else { 4 };
+        out.extend_from_slice(&[code, size]);
+        out.extend_from_slice(&((no - at) as u16).to_ne_bytes());
+        if let Some(port) = port {
+            out.extend_from_slice(&[0, 0]);
+            out.extend_from_slice(&port.to_ne_bytes());
+        }
+        at += usize::from(size);
+    };
+    step(LOCAL_AT_LEAST, Some(middle), 20);
+    step(high.0, Some(high.1), REFUSE);
+    step(JUMP, None, END);
+    step(low.0, Some(low.1), REFUSE);
+    debug_assert_eq!(out.len() - start, 4 + END);
 }
 
 /// The same for one TCP connection.

@@ -48,6 +48,40 @@ pub(super) fn has_mptcp() -> bool {
     })
 }
 
+/// About how many TCP sockets there are, whatever their state; 0 where nobody tells.
+pub(super) fn tcp_sockets() -> usize {
+    ["sockstat", "sockstat6"]
+        .into_iter()
+        .filter_map(|file| fs::read_to_string(format!("/proc/thread-self/net/{file}")).ok())
+        .map(|text| in_sockstat(&text))
+        .sum()
+}
+
+/// `TCP: inuse 5 orphan 0 tw 2 alloc 9 mem 1`: those in use, and those in TIME-WAIT beside them.
+fn in_sockstat(text: &str) -> usize {
+    let tcp = text.lines().filter(|line| line.starts_with("TCP"));
+    tcp.flat_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().skip(1).collect();
+        let counts = words
+            .chunks_exact(2)
+            .filter(|pair| matches!(pair[0], "inuse" | "tw"));
+        counts
+            .filter_map(|pair| pair[1].parse::<usize>().ok())
+            .collect::<Vec<_>>()
+    })
+    .sum()
+}
+
+/// A port in the middle of those that are given out (ip_local_port_range, ip(7)).
+pub(super) fn middle_port() -> u16 {
+    let text = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let mut ends = text
+        .split_whitespace()
+        .filter_map(|word| word.parse::<u16>().ok());
+    let (low, high) = (ends.next().unwrap_or(32_768), ends.next().unwrap_or(60_999));
+    low.midpoint(high)
+}
+
 /// Reads a line (proc_pid_net(5)): number, local, remote, state, queues, timer, expired, uid, …, inode.
 fn read(part: Part, line: &str) -> Option<Socket> {
     let mut fields = line.split_whitespace().skip(1);
@@ -117,6 +151,14 @@ fn address(text: &str) -> Option<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sockets_are_counted_with_those_in_time_wait() {
+        let text =
+            "sockets: used 9\nTCP: inuse 5 orphan 0 tw 2 alloc 9 mem 1\nUDP: inuse 3 mem 0\n";
+        assert_eq!(in_sockstat(text), 7);
+        assert_eq!(in_sockstat("TCP6: inuse 4\n"), 4);
+    }
     use proptest::prelude::*;
 
     #[test]
