@@ -12,14 +12,14 @@
 //! let mut facts = 0;
 //! let mut sink = |_: &sockeye_trace::Fact<'_>| facts += 1;
 //! let mut tracer = Tracer::new(Options::default())?;
-//! tracer.start(Program::new("server", ["python3", "server.py"]), &mut sink)?;
+//! tracer.start(&Program::new("server", ["python3", "server.py"]), &mut sink)?;
 //! loop {
 //!     match tracer.run(&mut sink)? {
 //!         Notice::Listening { .. } => {
-//!             tracer.start(Program::new("client", ["python3", "client.py"]), &mut sink)?;
+//!             tracer.start(&Program::new("client", ["python3", "client.py"]), &mut sink)?;
 //!         }
 //!         Notice::Exited(_) => {}
-//!         Notice::Woken | Notice::Done => break,
+//!         _ => break,
 //!     }
 //! }
 //! let outcome = tracer.finish(std::time::Duration::from_secs(1), &mut sink);
