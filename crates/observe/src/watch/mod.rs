@@ -31,6 +31,7 @@
 //! /proc must be that of the tracer's own pid namespace.
 
 mod attach;
+mod awake;
 mod decode;
 mod entry;
 mod error;

@@ -5,8 +5,11 @@
 //! that makes nearly all the stops; the programs stay where they want to be.
 
 use std::fs;
+use std::time::Instant;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+use super::awake::Awake;
 
 /// Stops after which we look again where the busiest task is.
 const WINDOW: u32 = 64;
@@ -24,12 +27,15 @@ pub(super) struct Place {
     task: i32,
     its: u32,
     stops: u32,
+    awake: Awake,
 }
 
 impl Place {
     pub(super) fn new() -> Self {
+        let home = sched_getaffinity(None).ok();
         Self {
-            home: sched_getaffinity(None).ok(),
+            awake: Awake::new(home.as_ref()),
+            home,
             chosen: None,
             task: 0,
             its: 0,
@@ -47,6 +53,7 @@ impl Place {
         self.its += u32::from(task == self.task);
         if self.stops == WINDOW {
             self.stops = 0;
+            self.awake.on_look(Instant::now());
             if self.its >= BUSY {
                 self.follow(task);
             } else {
