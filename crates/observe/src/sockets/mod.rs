@@ -180,6 +180,33 @@ pub fn interface_name(index: u32) -> Option<String> {
 }
 
 impl Socket {
+    /// A socket of which nothing else is known.
+    const fn of(transport: Transport, family: Family, state: TcpState) -> Self {
+        Self {
+            transport,
+            family,
+            state,
+            local: Address::None,
+            remote: Address::None,
+            interface: 0,
+            protocol: 0,
+            recv_queue: 0,
+            send_queue: 0,
+            timer: Timer {
+                kind: TimerKind::Off,
+                left_ms: 0,
+                expired: 0,
+            },
+            uid: None,
+            inode: 0,
+            cookie: 0,
+            memory: None,
+            tcp: None,
+            peer_inode: 0,
+            is_mptcp: false,
+        }
+    }
+
     /// Whether it takes connections.
     pub fn is_listener(&self) -> bool {
         self.state == TcpState::Listen

@@ -1,9 +1,9 @@
 //! Packet sockets: linux/packet_diag.h.
 
-use sockeye_trace::{Address, TcpState, Transport};
+use sockeye_trace::{TcpState, Transport};
 
 use super::netlink::{Attributes, u32_at};
-use super::{Family, Memory, Socket, Timer};
+use super::{Family, Memory, Socket};
 
 /// `PACKET_SHOW_INFO`, `PACKET_SHOW_MEMINFO`.
 const SHOW: u32 = 0x01;
@@ -29,23 +29,10 @@ pub(super) fn request(out: &mut Vec<u8>) {
 pub(super) fn read(answer: &[u8]) -> Option<Socket> {
     let (message, attributes) = answer.split_first_chunk::<MESSAGE>()?;
     let mut socket = Socket {
-        transport: Transport::Packet,
-        family: Family::Link,
-        state: TcpState::Close,
-        local: Address::None,
-        remote: Address::None,
-        interface: 0,
         protocol: u16::from_ne_bytes([message[2], message[3]]),
-        recv_queue: 0,
-        send_queue: 0,
-        timer: Timer::default(),
-        uid: None,
         inode: u32_at(message, 4),
         cookie: u64::from(u32_at(message, 8)) | u64::from(u32_at(message, 12)) << 32,
-        memory: None,
-        tcp: None,
-        peer_inode: 0,
-        is_mptcp: false,
+        ..Socket::of(Transport::Packet, Family::Link, TcpState::Close)
     };
     for (kind, content) in Attributes(attributes) {
         match kind {

@@ -96,17 +96,14 @@ fn read(part: Part, line: &str) -> Option<Socket> {
     // Raw sockets have their protocol where others have their port.
     let is_raw = transport == Transport::Raw;
     let portless = |it: SocketAddr| SocketAddr::new(it.ip(), if is_raw { 0 } else { it.port() });
+    let family = if local.is_ipv4() {
+        Family::V4
+    } else {
+        Family::V6
+    };
     Some(Socket {
-        transport,
-        family: if local.is_ipv4() {
-            Family::V4
-        } else {
-            Family::V6
-        },
-        state,
         local: Address::ip(portless(local)),
         remote: Address::ip(portless(remote)),
-        interface: 0,
         protocol: if is_raw { local.port() } else { 0 },
         recv_queue: hex(recv)?,
         send_queue: hex(send)?,
@@ -118,11 +115,7 @@ fn read(part: Part, line: &str) -> Option<Socket> {
         },
         uid: Some(uid).filter(|_| state != TcpState::TimeWait),
         inode,
-        cookie: 0,
-        memory: None,
-        tcp: None,
-        peer_inode: 0,
-        is_mptcp: false,
+        ..Socket::of(transport, family, state)
     })
 }
 

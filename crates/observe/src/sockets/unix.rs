@@ -3,7 +3,7 @@
 use sockeye_trace::{Address, TcpState, Transport};
 
 use super::netlink::{Attributes, u32_at};
-use super::{Family, Memory, Socket, Timer};
+use super::{Family, Memory, Socket};
 
 /// `UDIAG_SHOW_*`: name, peer, queues, memory, uid.
 const SHOW: u32 = 0x01 | 0x04 | 0x10 | 0x40;
@@ -46,23 +46,9 @@ pub(super) fn read(answer: &[u8]) -> Option<Socket> {
         _ => Transport::Other,
     };
     let mut socket = Socket {
-        transport,
-        family: Family::Unix,
-        state: TcpState::of_number(message[2]),
-        local: Address::None,
-        remote: Address::None,
-        interface: 0,
-        protocol: 0,
-        recv_queue: 0,
-        send_queue: 0,
-        timer: Timer::default(),
-        uid: None,
         inode: u32_at(message, 4),
         cookie: u64::from(u32_at(message, 8)) | u64::from(u32_at(message, 12)) << 32,
-        memory: None,
-        tcp: None,
-        peer_inode: 0,
-        is_mptcp: false,
+        ..Socket::of(transport, Family::Unix, TcpState::of_number(message[2]))
     };
     for (kind, content) in Attributes(attributes) {
         match kind {

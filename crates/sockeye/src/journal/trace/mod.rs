@@ -14,6 +14,7 @@ use sockeye_trace::{
     ConnId, Event, Fact, Gap, Head, Kind, Process, Recorder, Time, WireSource, Writer,
 };
 
+use crate::context::host_name;
 use crate::exit::usage;
 use crate::ours::Ours;
 use facts::{Facts, Told};
@@ -98,7 +99,7 @@ impl TraceFile {
         let mut head = Head {
             verb: plan.verb.into(),
             command: command.clone(),
-            host: host(),
+            host: host_name(),
             started_ns: recorder.now().as_nanos(),
             payload_cap: plan.payload_cap as u64,
             frame: plan.frame,
@@ -274,11 +275,6 @@ fn open_wire(payload_cap: usize, head: &mut Head) -> Option<Wire> {
 }
 
 /// This machine's name, as hostname(1) prints it (proc(5)).
-fn host() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
-    name.unwrap_or_default().trim_end().to_owned()
-}
-
 fn unwritten(path: &Path, error: &io::Error) -> anyhow::Error {
     usage!("--trace {}: {}", path.display(), Errno::of(error))
 }

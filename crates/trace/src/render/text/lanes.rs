@@ -131,31 +131,22 @@ impl<'s> Picture<'_, 's> {
 
     fn totals(&self, way: &crate::timeline::Way, arrow: &str) -> Line {
         let lang = self.options.lang;
-        let bytes = |n| counted(n, "byte", "bytes", "字节", lang);
+        let of = |bytes, entries: String| {
+            let bytes = counted(bytes, "byte", "bytes", "字节", lang);
+            format!("{bytes} {} {entries}", self.pick("in", "共"))
+        };
         let mut parts = vec![];
         if !way.writes.is_empty() {
             let calls = counted(way.writes.len() as u64, "write", "writes", "次写", lang);
-            parts.push(format!(
-                "{} {} {calls}",
-                bytes(way.written),
-                self.pick("in", "共")
-            ));
+            parts.push(of(way.written, calls));
         }
         if !way.wire.is_empty() {
             let segments = counted(way.wire.len() as u64, "segment", "segments", "段", lang);
-            parts.push(format!(
-                "{} {} {segments}",
-                bytes(way.carried),
-                self.pick("in", "共")
-            ));
+            parts.push(of(way.carried, segments));
         }
         if !way.reads.is_empty() {
             let calls = counted(way.reads.len() as u64, "read", "reads", "次读", lang);
-            parts.push(format!(
-                "{} {} {calls}",
-                bytes(way.read),
-                self.pick("in", "共")
-            ));
+            parts.push(of(way.read, calls));
         }
         let mut line = Line::default();
         if parts.is_empty() {

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use sockeye_net::Errno;
 use sockeye_observe::watch::{Notice, Options, Program, Tracer, Uring};
 use sockeye_trace::Fact;
 
@@ -153,5 +154,9 @@ fn programs(plan: &Plan, streams: Vec<OwnedFd>) -> anyhow::Result<Vec<Program>> 
 
 /// What cannot be run, or may not be watched, is a matter of the command line.
 fn unwatched(why: sockeye_observe::watch::WatchError) -> anyhow::Error {
-    usage!("{:#}", anyhow::Error::new(why))
+    let source = std::error::Error::source(&why).and_then(|source| source.downcast_ref());
+    match source.filter(|error: &&io::Error| error.raw_os_error().is_some()) {
+        Some(error) => usage!("{why}: {}", Errno::of(error)),
+        None => usage!("{:#}", anyhow::Error::new(why)),
+    }
 }
