@@ -1,0 +1,199 @@
+//! The commands, a family a file. A new one is a line in [`COMMANDS`].
+
+mod connection;
+mod rooms;
+mod talk;
+
+use super::{MemberId, World};
+use crate::irc::{Caps, Message, ParseError, numeric};
+
+/// What happens after a line.
+#[derive(Debug)]
+#[must_use]
+pub enum Then {
+    /// The next line.
+    Go,
+    /// The same line again, once all that its author has drafted is settled.
+    Settle,
+    /// Nothing of this member is read until this is done.
+    Wait(Job),
+    /// The connection ends, as soon as what was answered is sent.
+    Close,
+}
+
+/// What takes time, done by the member's own task outside of the world.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Job {}
+
+/// How a [`Job`] came out.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Outcome {}
+
+/// A command in hand.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call<'a> {
+    pub(crate) by: MemberId,
+    pub(crate) message: &'a Message<'a>,
+}
+
+impl<'a> Call<'a> {
+    /// A parameter that is there and not empty.
+    pub(crate) fn param(&self, index: usize) -> Option<&'a str> {
+        self.message.param(index).filter(|param| !param.is_empty())
+    }
+}
+
+/// One command.
+struct Command {
+    name: &'static str,
+    /// Parameters that it needs.
+    needs: usize,
+    /// Who may: also those who are not in yet.
+    early: bool,
+    /// Does not wait for what its author has drafted.
+    is_talk: bool,
+    run: fn(&mut World, Call<'_>) -> Then,
+}
+
+const fn command(
+    name: &'static str,
+    needs: usize,
+    run: fn(&mut World, Call<'_>) -> Then,
+) -> Command {
+    Command {
+        name,
+        needs,
+        early: false,
+        is_talk: false,
+        run,
+    }
+}
+
+const fn early(name: &'static str, needs: usize, run: fn(&mut World, Call<'_>) -> Then) -> Command {
+    Command {
+        name,
+        needs,
+        early: true,
+        is_talk: false,
+        run,
+    }
+}
+
+/// What is said checks its own parameters: there are numerics of its own for them.
+const fn talk(name: &'static str, run: fn(&mut World, Call<'_>) -> Then) -> Command {
+    Command {
+        name,
+        needs: 0,
+        early: false,
+        is_talk: true,
+        run,
+    }
+}
+
+const COMMANDS: &[Command] = &[
+    talk("PRIVMSG", World::on_say),
+    talk("NOTICE", World::on_say),
+    talk("TAGMSG", World::on_say),
+    early("PING", 1, World::on_ping),
+    early("PONG", 0, World::on_pong),
+    early("CAP", 1, World::on_cap),
+    early("NICK", 0, World::on_nick),
+    early("USER", 4, World::on_user),
+    early("QUIT", 0, World::on_quit),
+    command("JOIN", 1, World::on_join),
+    command("PART", 1, World::on_part),
+    command("NAMES", 0, World::on_names),
+];
+
+impl World {
+    pub(super) fn on_message(&mut self, by: MemberId, message: &Message<'_>) -> Then {
+        let Some(member) = self.members.get(&by) else {
+            return Then::Close;
+        };
+        let (is_in, caps) = (member.is_in(), member.caps());
+        let label = message
+            .tags
+            .get("label")
+            .filter(|_| caps.has(Caps::LABEL | Caps::BATCH));
+        let Some(command) = COMMANDS.iter().find(|command| message.is(command.name)) else {
+            return self.labelled(by, label.as_deref(), |world| {
+                if is_in {
+                    world.refuse(
+                        by,
+                        numeric::ERR_UNKNOWNCOMMAND,
+                        message.command,
+                        "Unknown command",
+                    );
+                } else {
+                    world.not_registered(by);
+                }
+                Then::Go
+            });
+        };
+        if !command.is_talk && self.has_drafts(by) {
+            return Then::Settle;
+        }
+        self.labelled(by, label.as_deref(), |world| {
+            if !is_in && !command.early {
+                world.not_registered(by);
+                return Then::Go;
+            }
+            if message.params().len() < command.needs {
+                world.refuse(
+                    by,
+                    numeric::ERR_NEEDMOREPARAMS,
+                    command.name,
+                    "Not enough parameters",
+                );
+                return Then::Go;
+            }
+            (command.run)(world, Call { by, message })
+        })
+    }
+
+    /// Answers under a label, if there is one.
+    fn labelled(
+        &mut self,
+        by: MemberId,
+        label: Option<&str>,
+        answer: impl FnOnce(&mut Self) -> Then,
+    ) -> Then {
+        let Some(label) = label else {
+            return answer(self);
+        };
+        self.begin_answer(by, label);
+        let then = answer(self);
+        self.end_answer(by, matches!(then, Then::Wait(_)));
+        then
+    }
+
+    pub(super) fn on_bad_line(&mut self, by: MemberId, error: &ParseError) -> Then {
+        self.fail(
+            by,
+            "*",
+            "INVALID_UTF8",
+            &format!("{error}; the line was passed over"),
+        );
+        Then::Go
+    }
+
+    /// A standard reply that something cannot be done: <https://ircv3.net/specs/extensions/standard-replies>.
+    pub(crate) fn fail(&mut self, to: MemberId, command: &str, code: &str, why: &str) {
+        self.serve(to, "FAIL", |line| {
+            line.param(command).param(code).end_with(why);
+        });
+    }
+
+    fn not_registered(&mut self, by: MemberId) {
+        self.numeric(by, numeric::ERR_NOTREGISTERED, |line| {
+            line.end_with("You have not registered");
+        });
+    }
+
+    fn has_drafts(&self, by: MemberId) -> bool {
+        let local = self.members.get(&by).and_then(|member| member.local());
+        local.is_some_and(|local| local.outbox.drafts() > 0)
+    }
+}

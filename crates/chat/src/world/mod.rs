@@ -1,0 +1,178 @@
+//! Who is here, who may do what, and who hears of it. No sockets, no waiting, no clock: what happens
+//! comes in with its time, what members hear goes into their [outboxes](crate::outbox::Outbox), and
+//! what has to be kept goes to the [`Log`] and comes back in its order.
+
+mod command;
+mod deliver;
+mod member;
+mod reply;
+mod room;
+#[cfg(test)]
+pub(crate) mod scene;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::irc::{Folded, Message, ParseError};
+use crate::log::{Act, Draft, Log, MsgId};
+use crate::outbox::Outbox;
+
+pub use command::{Job, Outcome, Then};
+pub use member::{Home, Local, Member, MemberId, Registration, Way};
+pub use room::{Room, RoomModes, Seat};
+
+/// Drafts of one member that wait to be kept. Above it he is not read from until they are.
+pub const DRAFTS_PER_MEMBER: u32 = 512;
+
+/// What whoever serves has decided.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What this server is called in IRC.
+    pub server_name: String,
+    /// What all servers together are called.
+    pub network: String,
+    /// What is shown to whoever comes, line by line; empty for none.
+    pub motd: String,
+    /// Rooms that a member may be in.
+    pub rooms_per_member: usize,
+    /// The room where guests appear.
+    pub desk: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            server_name: "sockeye.local".into(),
+            network: "sockeye".into(),
+            motd: String::new(),
+            rooms_per_member: 50,
+            desk: None,
+        }
+    }
+}
+
+/// Everybody and every room, as this server knows them.
+#[derive(Debug)]
+pub struct World {
+    pub(crate) settings: Arc<Settings>,
+    /// Milliseconds since 1970, as of this turn.
+    pub(crate) now_ms: u64,
+    pub(crate) began_ms: u64,
+    pub(crate) members: HashMap<MemberId, Member>,
+    pub(crate) nicks: HashMap<Folded, MemberId>,
+    pub(crate) rooms: HashMap<Folded, Room>,
+    /// Where things are kept; nothing is without one.
+    log: Option<Arc<dyn Log>>,
+    /// What was drafted in this turn.
+    drafts: Vec<Draft>,
+    /// Whose drafts are on their way.
+    pending: HashMap<MsgId, Pending>,
+    /// Who has replies that were not handed on.
+    dirty: Vec<MemberId>,
+    /// Drawn at random, so that no two runs give a message the same name.
+    run: u64,
+    /// Counts what got a name.
+    counter: u64,
+    next_member: u64,
+    /// The last place, where nothing is kept.
+    last_seq: u64,
+}
+
+/// A draft that is on its way to the log.
+#[derive(Debug)]
+struct Pending {
+    by: MemberId,
+    label: Option<String>,
+}
+
+/// Who comes.
+#[derive(Debug)]
+pub struct Arrival {
+    /// Where what is said to it goes.
+    pub outbox: Arc<Outbox>,
+    /// How it came.
+    pub way: Way,
+}
+
+impl World {
+    /// A world without anybody; what is said in it is kept in `log`, if there is one.
+    pub fn new(settings: Settings, log: Option<Arc<dyn Log>>, run: u64, now_ms: u64) -> Self {
+        Self {
+            settings: Arc::new(settings),
+            now_ms,
+            began_ms: now_ms,
+            members: HashMap::new(),
+            nicks: HashMap::new(),
+            rooms: HashMap::new(),
+            log,
+            drafts: vec![],
+            pending: HashMap::new(),
+            dirty: vec![],
+            run,
+            counter: 0,
+            next_member: 0,
+            last_seq: 0,
+        }
+    }
+
+    /// Somebody has connected; who he is he has still to say.
+    pub fn arrive(&mut self, arrival: Arrival) -> MemberId {
+        let id = self.next_id();
+        let member = Member::arriving(id, arrival, self.now_ms);
+        self.members.insert(id, member);
+        id
+    }
+
+    /// One line of a member, without its CR LF. What it answers and who hears of it is sent when the
+    /// [turn ends](Self::end_turn).
+    pub fn on_line(&mut self, by: MemberId, line: &[u8]) -> Then {
+        match Message::parse(line) {
+            Ok(message) => self.on_message(by, &message),
+            Err(ParseError::Empty | ParseError::NoCommand) => Then::Go,
+            Err(error) => self.on_bad_line(by, &error),
+        }
+    }
+
+    /// Begins a turn: whatever happens until its end happens now.
+    pub fn begin_turn(&mut self, now_ms: u64) {
+        // The clock of the machine may be set back; order stays.
+        self.now_ms = self.now_ms.max(now_ms);
+    }
+
+    /// Hands on what this turn has come to.
+    pub fn end_turn(&mut self) {
+        if !self.drafts.is_empty() {
+            let drafts = std::mem::take(&mut self.drafts);
+            match self.log.clone() {
+                Some(log) => log.submit(drafts),
+                None => self.apply_at_once(drafts),
+            }
+        }
+        self.send_replies();
+    }
+
+    /// A connection is gone, for this reason.
+    pub fn leave(&mut self, id: MemberId, reason: &str) {
+        self.quit(id, reason);
+    }
+
+    /// Wants something to be kept; its author hears of it when it is.
+    pub(crate) fn draft(&mut self, by: MemberId, act: Act, label: Option<String>) {
+        let Some(member) = self.members.get(&by) else {
+            return;
+        };
+        if let Some(local) = member.local() {
+            local.outbox.drafted();
+        }
+        self.counter += 1;
+        let id = MsgId::new(self.run, self.counter);
+        let from = Arc::clone(&member.source);
+        self.pending.insert(id.clone(), Pending { by, label });
+        self.drafts.push(Draft { id, from, act });
+    }
+
+    fn next_id(&mut self) -> MemberId {
+        self.next_member += 1;
+        MemberId(self.next_member)
+    }
+}

@@ -1,0 +1,151 @@
+//! A world for tests: members who say lines and hear lines, and a clock that stands still.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use super::{Arrival, MemberId, Settings, Then, Way, World};
+use crate::log::Log;
+use crate::outbox::{Outbox, SENDQ_BYTES, Wire};
+
+/// The time in every scene: 2026-11-21T12:00:00Z.
+pub(crate) const NOON_MS: u64 = 1_795_262_400_000;
+
+/// Members on a stage.
+pub(crate) struct Scene {
+    pub(crate) world: World,
+    people: HashMap<String, (MemberId, Heard)>,
+    /// What came of the last line.
+    pub(crate) then: Option<Then>,
+}
+
+/// What somebody has heard and not yet told.
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<Vec<u8>>>);
+
+impl Wire for Heard {
+    fn poll_write(&mut self, _cx: &mut Context<'_>, lines: &[u8]) -> Poll<io::Result<usize>> {
+        self.0.lock().unwrap().extend_from_slice(lines);
+        Poll::Ready(Ok(lines.len()))
+    }
+
+    fn is_direct(&self) -> bool {
+        true
+    }
+}
+
+impl Scene {
+    /// A world where nothing is kept.
+    pub(crate) fn new() -> Self {
+        Self::with(Settings::default(), None)
+    }
+
+    /// A world with these settings and this log.
+    pub(crate) fn with(settings: Settings, log: Option<Arc<dyn Log>>) -> Self {
+        Self {
+            world: World::new(settings, log, 1, NOON_MS),
+            people: HashMap::new(),
+            then: None,
+        }
+    }
+
+    /// Somebody connects and says nothing yet.
+    pub(crate) fn connects(&mut self, who: &str, way: Way) -> MemberId {
+        let heard = Heard::default();
+        let outbox = Outbox::new(Box::new(heard.clone()), SENDQ_BYTES);
+        let id = self.world.arrive(Arrival { outbox, way });
+        self.people.insert(who.into(), (id, heard));
+        id
+    }
+
+    /// Somebody comes from this machine and is let in with these capabilities; what he hears of that
+    /// is forgotten.
+    pub(crate) fn comes(&mut self, who: &str, caps: &str) -> MemberId {
+        let way = Way {
+            address: "127.0.0.1:5".into(),
+            host: "loopback".into(),
+            is_private: true,
+            ..Way::default()
+        };
+        let id = self.connects(who, way);
+        if !caps.is_empty() {
+            self.says(who, &format!("CAP REQ :{caps}"));
+            self.says(who, "CAP END");
+        }
+        self.says(who, &format!("NICK {who}"));
+        self.says(who, &format!("USER {who} 0 * :{who} himself"));
+        let heard = self.hears(who);
+        assert!(heard.iter().any(|line| line.contains(" 001 ")), "{heard:?}");
+        id
+    }
+
+    /// Somebody says a line, in a turn of its own.
+    pub(crate) fn says(&mut self, who: &str, line: &str) {
+        let id = self.id(who);
+        self.world.begin_turn(NOON_MS);
+        self.then = Some(self.world.on_line(id, line.as_bytes()));
+        self.world.end_turn();
+    }
+
+    /// The lines that somebody has heard since he was last asked, without CR LF.
+    pub(crate) fn hears(&self, who: &str) -> Vec<String> {
+        let bytes = std::mem::take(&mut *self.people[who].1.0.lock().unwrap());
+        let text = String::from_utf8(bytes).expect("lines are UTF-8");
+        assert!(text.is_empty() || text.ends_with("\r\n"), "{text:?}");
+        text.split_terminator("\r\n").map(str::to_owned).collect()
+    }
+
+    /// Checks what somebody has heard since he was last asked.
+    pub(crate) fn check(&self, who: &str, lines: &[&str]) {
+        assert_eq!(self.hears(who), lines, "what {who} hears");
+    }
+
+    pub(crate) fn id(&self, who: &str) -> MemberId {
+        self.people[who].0
+    }
+}
+
+#[test]
+fn two_meet_in_a_room() {
+    let mut scene = Scene::new();
+    scene.comes("tom", "");
+    scene.comes("一棵树", "echo-message labeled-response batch message-tags");
+    scene.says("tom", "JOIN #r");
+    scene.check(
+        "tom",
+        &[
+            ":tom!tom@loopback JOIN #r",
+            ":sockeye.local 353 tom = #r :@tom",
+            ":sockeye.local 366 tom #r :End of /NAMES list",
+        ],
+    );
+    scene.says("一棵树", "@label=a JOIN #R");
+    let heard = scene.hears("一棵树");
+    assert_eq!(heard.len(), 5, "{heard:?}");
+    assert!(
+        heard[0].starts_with("@label=a :sockeye.local BATCH +"),
+        "{heard:?}"
+    );
+    assert!(
+        heard[1].ends_with(":一棵树!一棵树@loopback JOIN #r"),
+        "{heard:?}"
+    );
+    scene.check("tom", &[":一棵树!一棵树@loopback JOIN #r"]);
+    scene.says("一棵树", "@label=b PRIVMSG #r :你好");
+    scene.check("tom", &[":一棵树!一棵树@loopback PRIVMSG #r :你好"]);
+    scene.check(
+        "一棵树",
+        &["@label=b;msgid=0000000000001-2 :一棵树!一棵树@loopback PRIVMSG #r :你好"],
+    );
+    scene.says("tom", "PRIVMSG 一棵树 hi");
+    let heard = scene.hears("一棵树");
+    assert_eq!(heard.len(), 1, "{heard:?}");
+    assert!(
+        heard[0].ends_with(":tom!tom@loopback PRIVMSG 一棵树 :hi"),
+        "{heard:?}"
+    );
+    scene.says("tom", "QUIT :bye");
+    assert!(matches!(scene.then, Some(Then::Close)));
+    scene.check("一棵树", &[":tom!tom@loopback QUIT :Quit: bye"]);
+}
