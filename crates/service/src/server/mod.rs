@@ -178,7 +178,8 @@ impl Tasks {
         host: &Arc<Host>,
     ) -> Result<(), ServeError> {
         let Entrance { listener, framing } = entrance;
-        let (service, host) = (service.within(host), Arc::clone(host));
+        let service = service.within(host, &listener, framing.as_ref());
+        let host = Arc::clone(host);
         let door = match listener {
             Listener::Stream(listener) => Door::Stream(listener),
             Listener::Seqpacket(listener) => Door::Seqpacket(listener),

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use sockeye_frame::Framing;
+use sockeye_net::Listener;
+
 use super::host::Host;
 use crate::relay::{Relay, Relaying};
 use crate::{Conversation, Responders};
@@ -16,6 +19,15 @@ pub enum Service {
     Relay(Arc<Relay>),
     /// Each link is owned by a conversation.
     Conversation(Arc<dyn Conversation>),
+    /// Both, at entrances of their own: those where messages come in plain text go to the
+    /// responders (datagrams, and streams whose endpoint names a framing), all others to the
+    /// conversation.
+    Both {
+        /// Who answers plain messages.
+        plain: Arc<dyn Responders>,
+        /// Who owns all other links.
+        conversation: Arc<dyn Conversation>,
+    },
 }
 
 /// What serves a connection within a server.
@@ -28,8 +40,13 @@ pub(crate) enum Serving {
 }
 
 impl Service {
-    /// What serves within this server.
-    pub(crate) fn within(&self, host: &Arc<Host>) -> Serving {
+    /// What serves within this server who comes in by this listener, under this framing of its own.
+    pub(crate) fn within(
+        &self,
+        host: &Arc<Host>,
+        listener: &Listener,
+        framing: Option<&Framing>,
+    ) -> Serving {
         match self {
             Self::Replies(responders) => Serving::Responders(Arc::clone(responders)),
             Self::Relay(relay) => Serving::Responders(Arc::new(Relaying {
@@ -37,6 +54,16 @@ impl Service {
                 host: Arc::clone(host),
             })),
             Self::Conversation(conversation) => Serving::Conversation(Arc::clone(conversation)),
+            Self::Both {
+                plain,
+                conversation,
+            } => {
+                if framing.is_some() || matches!(listener, Listener::Datagram(_)) {
+                    Serving::Responders(Arc::clone(plain))
+                } else {
+                    Serving::Conversation(Arc::clone(conversation))
+                }
+            }
         }
     }
 }

@@ -2,12 +2,15 @@
 
 use std::io::Read as _;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sockeye_frame::Framing;
-use sockeye_net::Net;
+use sockeye_net::{Link, Net};
 use sockeye_service::reply::{Echo, Upper};
-use sockeye_service::{Hub, Options, Print, Relay};
+use sockeye_service::{
+    BoxFuture, Conversation, Hub, Options, Outcome, Print, Relay, Service, Session, as_stream,
+};
 use sockeye_trace::{Kind, Recorder};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpStream, UdpSocket};
@@ -351,4 +354,42 @@ async fn the_answer_to_the_last_datagram_is_waited_for() {
     assert_eq!(all, b"one\nlast\n");
     relay.drain().await;
     echo.drain().await;
+}
+
+/// Says that it is one, and ends.
+struct Greeting;
+
+impl Conversation for Greeting {
+    fn hold(&self, link: Link, _session: Session) -> BoxFuture<Outcome> {
+        Box::pin(async {
+            let (_reader, mut writer) = as_stream(link).unwrap();
+            writer.write_all(b"conversation\n").await.unwrap();
+            writer.shutdown().await.unwrap();
+            Outcome::default()
+        })
+    }
+}
+
+#[tokio::test]
+async fn plain_messages_are_answered_where_all_others_converse() {
+    let endpoints = [
+        "tcp://127.0.0.1:0",
+        "tcp://127.0.0.1:0?frame=line",
+        "udp://127.0.0.1:0",
+    ];
+    let service = Service::Both {
+        plain: Arc::new(Echo),
+        conversation: Arc::new(Greeting),
+    };
+    let place = Place::at(&endpoints, service, Options::default()).await;
+    let mut talker = BufReader::new(tcp_client(&place.locals[0]).await);
+    assert_eq!(line(&mut talker).await, "conversation\n");
+    let mut lines = BufReader::new(tcp_client(&place.locals[1]).await);
+    lines.write_all(b"hi\n").await.unwrap();
+    assert_eq!(line(&mut lines).await, "hi\n");
+    let datagrams = udp_client(&place.locals[2]).await;
+    datagrams.send(b"you").await.unwrap();
+    assert_eq!(datagram(&datagrams).await, b"you");
+    drop(lines);
+    place.drain().await;
 }
