@@ -12,6 +12,7 @@
 //! nothing and reads no clock. What has to outlive it goes through a [`Log`](log::Log), which gives
 //! every entry its place in one order for everybody; only then the world tells it to its members.
 
+pub mod accounts;
 pub mod irc;
 pub mod log;
 pub mod outbox;

@@ -1,10 +1,14 @@
 //! What is kept: drafts go in, entries come out, in one order for everybody.
 
+mod kept;
+
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+pub use kept::{Kept, KeptAccount, KeptBan, KeptRoom, KeptTopic};
 
 /// A name that a message has everywhere and for ever: the value of the tag `msgid`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -119,6 +119,7 @@ impl World {
             rest = later;
             match &first.draft.act {
                 Act::Say { to, .. } => self.deliver(run, to),
+                Act::Account { name, password } => self.account_made(first, name, password),
                 act => self.change(first, act),
             }
         }
@@ -128,10 +129,9 @@ impl World {
     /// Drafts that will never be kept: their authors are told.
     pub fn refuse_drafts(&mut self, drafts: &[MsgId], why: &Refusal) {
         for id in drafts {
-            let Some(pending) = self.pending.remove(id) else {
+            let Some(pending) = self.settle(id) else {
                 continue;
             };
-            self.settled(pending.by);
             self.refused(pending.by, pending.label.as_deref(), why);
         }
         self.send_replies();
@@ -164,10 +164,9 @@ impl World {
 
     /// Tells the author that what he said is kept: by its echo, by its label, or by nothing.
     fn acknowledge(&mut self, entry: &Entry) {
-        let Some(pending) = self.pending.remove(&entry.draft.id) else {
+        let Some(pending) = self.settle(&entry.draft.id) else {
             return;
         };
-        self.settled(pending.by);
         let Some(caps) = self
             .members
             .get(&pending.by)
@@ -205,11 +204,14 @@ impl World {
         }
     }
 
-    /// One draft less that its author waits for.
-    fn settled(&mut self, author: MemberId) {
-        if let Some(local) = self.members.get(&author).and_then(|m| m.local()) {
+    /// One draft less that its author waits for: who he is, and the label under which he is
+    /// answered; none if it was drafted elsewhere.
+    pub(super) fn settle(&mut self, draft: &MsgId) -> Option<super::Pending> {
+        let pending = self.pending.remove(draft)?;
+        if let Some(local) = self.members.get(&pending.by).and_then(|m| m.local()) {
             local.outbox.settled();
         }
+        Some(pending)
     }
 }
 

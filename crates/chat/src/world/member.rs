@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Arrival;
+use crate::accounts::Password;
 use crate::irc::{Caps, Folded};
 use crate::log::Source;
 use crate::outbox::Outbox;
@@ -73,10 +74,48 @@ pub struct Local {
     pub way: Way,
     /// What he has said of himself so far; none once he is in.
     pub registration: Option<Box<Registration>>,
+    /// When his last line came.
+    pub(crate) heard_ms: u64,
+    /// When he was asked whether he is there, if he has said nothing since.
+    pub(crate) asked_ms: Option<u64>,
+    /// What the job in hand is for.
+    pub(crate) errand: Option<Box<Errand>>,
     /// Replies of this turn.
     pub(crate) reply: Vec<u8>,
     /// The label of the command that is being answered, and where in `reply` its answer begins.
     pub(crate) labelled: Option<(Box<str>, usize)>,
+}
+
+/// What a member's job is for, until its outcome is there.
+#[derive(Debug, Default)]
+pub(crate) struct Errand {
+    /// The label of the command that it answers.
+    pub(crate) label: Option<Box<str>>,
+    pub(crate) purpose: Purpose,
+}
+
+/// What a job is for.
+#[derive(Debug, Default)]
+pub(crate) enum Purpose {
+    /// What the outcome tells by itself.
+    #[default]
+    Plain,
+    /// An account of this name is made.
+    Register(String),
+    /// Logging in to this account.
+    #[allow(dead_code, reason = "PASS and SASL come with their commands")]
+    LogIn(String, LogIn),
+}
+
+/// How somebody logs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogIn {
+    /// With PASS, on his way in.
+    #[allow(dead_code, reason = "PASS and SASL come with their commands")]
+    Pass,
+    /// With SASL.
+    #[allow(dead_code, reason = "PASS and SASL come with their commands")]
+    Sasl,
 }
 
 /// What somebody who is not in yet has said.
@@ -87,7 +126,7 @@ pub struct Registration {
     /// USER: user name and real name.
     pub user: Option<(String, String)>,
     /// PASS.
-    pub password: Option<String>,
+    pub password: Option<Password>,
     /// Negotiating capabilities: he is not let in before CAP END.
     pub negotiates: bool,
 }
@@ -102,6 +141,9 @@ impl Member {
             outbox: arrival.outbox,
             way: arrival.way,
             registration: Some(Box::default()),
+            heard_ms: now_ms,
+            asked_ms: None,
+            errand: None,
             reply: vec![],
             labelled: None,
         };

@@ -4,25 +4,28 @@
 
 mod command;
 mod deliver;
+pub mod limits;
 mod member;
+mod patience;
 mod reply;
+mod restore;
 mod room;
 #[cfg(test)]
 pub(crate) mod scene;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::accounts::{Account, Names, NoNames};
 use crate::irc::{Folded, Message, ParseError};
 use crate::log::{Act, Draft, Log, MsgId};
 use crate::outbox::Outbox;
 
 pub use command::{Job, Outcome, Then};
+pub use limits::DRAFTS_PER_MEMBER;
 pub use member::{Home, Local, Member, MemberId, Registration, Way};
 pub use room::{Room, RoomModes, Seat};
-
-/// Drafts of one member that wait to be kept. Above it he is not read from until they are.
-pub const DRAFTS_PER_MEMBER: u32 = 512;
 
 /// What whoever serves has decided.
 #[derive(Clone, Debug)]
@@ -37,6 +40,12 @@ pub struct Settings {
     pub rooms_per_member: usize,
     /// The room where guests appear.
     pub desk: Option<String>,
+    /// How long somebody may take to say who he is.
+    pub registration_time: Duration,
+    /// How long somebody may be silent before he is asked whether he is there.
+    pub ping_after: Duration,
+    /// How long his answer may take.
+    pub pong_within: Duration,
 }
 
 impl Default for Settings {
@@ -47,6 +56,9 @@ impl Default for Settings {
             motd: String::new(),
             rooms_per_member: 50,
             desk: None,
+            registration_time: limits::REGISTRATION_TIME,
+            ping_after: limits::PING_AFTER,
+            pong_within: limits::PONG_WITHIN,
         }
     }
 }
@@ -61,6 +73,9 @@ pub struct World {
     pub(crate) members: HashMap<MemberId, Member>,
     pub(crate) nicks: HashMap<Folded, MemberId>,
     pub(crate) rooms: HashMap<Folded, Room>,
+    pub(crate) accounts: HashMap<Folded, Account>,
+    /// Names that stand in `authorized`.
+    pub(crate) names: Arc<dyn Names>,
     /// Where things are kept; nothing is without one.
     log: Option<Arc<dyn Log>>,
     /// What was drafted in this turn.
@@ -104,6 +119,8 @@ impl World {
             members: HashMap::new(),
             nicks: HashMap::new(),
             rooms: HashMap::new(),
+            accounts: HashMap::new(),
+            names: Arc::new(NoNames),
             log,
             drafts: vec![],
             pending: HashMap::new(),
@@ -112,6 +129,23 @@ impl World {
             counter: 0,
             next_member: 0,
             last_seq: 0,
+        }
+    }
+
+    /// Names that nobody takes but whoever has their key.
+    pub fn reserve(&mut self, names: Arc<dyn Names>) {
+        self.names = names;
+    }
+
+    /// What `authorized` says of a member's key has changed.
+    pub fn rights(&mut self, of: MemberId, key_name: Option<String>, key_rules: bool) {
+        let Some(member) = self.members.get_mut(&of) else {
+            return;
+        };
+        member.is_oper &= key_rules;
+        if let Some(local) = member.local_mut() {
+            local.way.key_name = key_name;
+            local.way.key_rules = key_rules;
         }
     }
 

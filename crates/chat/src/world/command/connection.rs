@@ -131,10 +131,15 @@ impl World {
         let reason = call
             .param(0)
             .map_or("Quit".into(), |why| format!("Quit: {why}"));
-        self.write(call.by, |line| line.command("ERROR").end_with(&reason));
-        self.send_reply(call.by);
-        self.quit(call.by, &reason);
+        self.close(call.by, &reason);
         Then::Close
+    }
+
+    /// Ends a connection: says why, to him and to those who knew him.
+    pub(crate) fn close(&mut self, id: MemberId, reason: &str) {
+        self.write(id, |line| line.command("ERROR").end_with(reason));
+        self.send_reply(id);
+        self.quit(id, reason);
     }
 
     /// Takes a member away and tells those who knew him.

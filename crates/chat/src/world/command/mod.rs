@@ -1,10 +1,15 @@
 //! The commands, a family a file. A new one is a line in [`COMMANDS`].
 
+mod account;
 mod connection;
 mod rooms;
 mod talk;
 
+use std::sync::Arc;
+
+use super::member::Purpose;
 use super::{MemberId, World};
+use crate::accounts::{HashError, Password};
 use crate::irc::{Caps, Message, ParseError, numeric};
 
 /// What happens after a line.
@@ -24,12 +29,30 @@ pub enum Then {
 /// What takes time, done by the member's own task outside of the world.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Job {}
+pub enum Job {
+    /// A new password is to be hashed; of [`Hasher`](crate::accounts::Hasher).
+    Hash {
+        /// The password.
+        password: Password,
+    },
+    /// A password is to be compared; of [`Hasher`](crate::accounts::Hasher).
+    Verify {
+        /// What was said.
+        password: Password,
+        /// What is kept.
+        hash: Arc<str>,
+    },
+}
 
 /// How a [`Job`] came out.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Outcome {}
+pub enum Outcome {
+    /// A password's hash.
+    Hashed(Result<String, HashError>),
+    /// Whether the password is right.
+    Verified(Result<bool, HashError>),
+}
 
 /// A command in hand.
 #[derive(Clone, Copy, Debug)]
@@ -102,6 +125,7 @@ const COMMANDS: &[Command] = &[
     early("NICK", 0, World::on_nick),
     early("USER", 4, World::on_user),
     early("QUIT", 0, World::on_quit),
+    early("REGISTER", 3, World::on_register),
     command("JOIN", 1, World::on_join),
     command("PART", 1, World::on_part),
     command("NAMES", 0, World::on_names),
@@ -109,9 +133,13 @@ const COMMANDS: &[Command] = &[
 
 impl World {
     pub(super) fn on_message(&mut self, by: MemberId, message: &Message<'_>) -> Then {
-        let Some(member) = self.members.get(&by) else {
+        let now_ms = self.now_ms;
+        let Some(member) = self.members.get_mut(&by) else {
             return Then::Close;
         };
+        if let Some(local) = member.local_mut() {
+            (local.heard_ms, local.asked_ms) = (now_ms, None);
+        }
         let (is_in, caps) = (member.is_in(), member.caps());
         let label = message
             .tags
@@ -153,7 +181,7 @@ impl World {
         })
     }
 
-    /// Answers under a label, if there is one.
+    /// Answers under a label, if there is one; what waits for a job answers only when it is done.
     fn labelled(
         &mut self,
         by: MemberId,
@@ -165,8 +193,33 @@ impl World {
         };
         self.begin_answer(by, label);
         let then = answer(self);
-        self.end_answer(by, matches!(then, Then::Wait(_)));
+        if matches!(then, Then::Wait(_))
+            && let Some(local) = self.members.get_mut(&by).and_then(|m| m.local_mut())
+        {
+            let label = local.labelled.take().map(|(label, _)| label);
+            local.errand.get_or_insert_default().label = label;
+        }
+        self.end_answer(by, matches!(then, Then::Settle));
         then
+    }
+
+    /// A member's job is done: what came of it is answered, under the label of its command.
+    pub fn on_outcome(&mut self, by: MemberId, outcome: Outcome) -> Then {
+        let Some(local) = self
+            .members
+            .get_mut(&by)
+            .and_then(|member| member.local_mut())
+        else {
+            return Then::Close;
+        };
+        let errand = local.errand.take();
+        let (label, purpose) = errand.map_or((None, Purpose::Plain), |errand| {
+            (errand.label, errand.purpose)
+        });
+        self.labelled(by, label.as_deref(), |world| match outcome {
+            Outcome::Hashed(hash) => world.on_hashed(by, purpose, hash),
+            Outcome::Verified(is_right) => world.on_verified(by, purpose, is_right),
+        })
     }
 
     pub(super) fn on_bad_line(&mut self, by: MemberId, error: &ParseError) -> Then {
@@ -183,6 +236,22 @@ impl World {
     pub(crate) fn fail(&mut self, to: MemberId, command: &str, code: &str, why: &str) {
         self.serve(to, "FAIL", |line| {
             line.param(command).param(code).end_with(why);
+        });
+    }
+
+    /// The same, about these.
+    pub(crate) fn fail_on(
+        &mut self,
+        to: MemberId,
+        command: &str,
+        code: &str,
+        about: &[&str],
+        why: &str,
+    ) {
+        self.serve(to, "FAIL", |line| {
+            let line = line.param(command).param(code);
+            let line = about.iter().fold(line, |line, about| line.param(about));
+            line.end_with(why);
         });
     }
 
