@@ -63,6 +63,19 @@ async fn plain_pair() -> (MessageLink, MessageLink) {
 }
 
 #[tokio::test]
+async fn both_ends_can_say_what_is_spoken() {
+    let text = "ws://127.0.0.1:0#subprotocol=b,a";
+    let (ours, theirs) = pair(&net(), &net(), text).await;
+    let (ours, theirs) = (messages(ours), messages(theirs));
+    assert_eq!(
+        (ours.subprotocol(), theirs.subprotocol()),
+        (Some("b"), Some("b"))
+    );
+    let (ours, theirs) = plain_pair().await;
+    assert_eq!((ours.subprotocol(), theirs.subprotocol()), (None, None));
+}
+
+#[tokio::test]
 async fn both_ends_have_names_that_can_be_dialled() {
     let listener = listens(&net(), "ws://127.0.0.1:0/a?b").await;
     let Name::Ws(name) = listener.local() else {

@@ -256,6 +256,14 @@ impl MessageLink {
         matches!(self.receiver.carrier.how, How::WebSocket(_))
     }
 
+    /// What both ends of a WebSocket have agreed to speak: one of the endpoint's `subprotocol`.
+    pub fn subprotocol(&self) -> Option<&str> {
+        match &self.receiver.carrier.how {
+            How::Socket(_) => None,
+            How::WebSocket(socket) => socket.subprotocol(),
+        }
+    }
+
     /// Says that we send no more, where the peer can hear it and go on: sequenced packets only.
     ///
     /// # Errors

@@ -21,7 +21,7 @@ keys! {
     Backlog ReuseAddr ReusePort NoDelay QuickAck Cork MaxSeg SndBuf RcvBuf KeepAlive KeepIdle
     KeepIntvl KeepCnt UserTimeout Linger Ttl Tos Priority Mark Bind Interface Broadcast McastJoin
     McastTtl McastLoop McastIf V6Only Mptcp FastOpen DeferAccept Congestion HdrIncl PassCred
-    Cert Key Ca Pin Sni Alpn Origin Binary MaxMessage Frame ConnectTimeout Timeout Via
+    Cert Key Ca Pin Sni Alpn Origin Subprotocol Binary MaxMessage Frame ConnectTimeout Timeout Via
 }
 
 /// What a QUIC socket asks for: all its connections share one buffer, which must not overflow while

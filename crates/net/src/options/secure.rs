@@ -43,6 +43,20 @@ pub(super) fn protocols(text: &str) -> Option<Box<str>> {
     text.split(',').all(is_name).then(|| text.into())
 }
 
+/// Reads names of sub-protocols with commas between them: tokens (RFC 6455, section 4.1; RFC 9110,
+/// section 5.6.2), each once.
+pub(super) fn subprotocols(text: &str) -> Option<Box<str>> {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    let names: Vec<_> = text.split(',').collect();
+    let are_names = names.iter().enumerate().all(|(at, name)| {
+        !name.is_empty()
+            && name.len() <= PROTOCOL_LIMIT
+            && name.bytes().all(is_token)
+            && !names[..at].contains(name)
+    });
+    are_names.then(|| text.into())
+}
+
 /// Reads an origin as browsers write it: scheme and host, a port if it is no usual one, or `null`
 /// (RFC 6454 §6.2).
 pub(super) fn origin(text: &str) -> Option<Box<str>> {

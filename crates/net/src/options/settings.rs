@@ -254,6 +254,12 @@ impl Settings {
         all.into_iter().flat_map(|all| all.split(','))
     }
 
+    /// The sub-protocols of `subprotocol`, the best first.
+    pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
+        let all = self.text(OptionKey::Subprotocol);
+        all.into_iter().flat_map(|all| all.split(','))
+    }
+
     /// The origins of `origin`.
     pub fn origins(&self) -> impl Iterator<Item = &str> {
         let origins = self

@@ -535,6 +535,17 @@ pub static OPTIONS: &[Spec] = &[
         doc_zh: "监听方允许来自该源（Origin）页面的浏览器，可重复；拨出方声明自己来自该源",
     },
     Spec {
+        key: Key::Subprotocol,
+        name: "subprotocol",
+        kind: Kind::Subprotocols,
+        fits: Schemes::WEBSOCKET,
+        when: FRESH,
+        access: Access::Elsewhere,
+        source: "RFC 6455 §1.9",
+        doc: "diallers offer these sub-protocols, the best first, with commas between them; listeners take the first of them that is offered",
+        doc_zh: "拨出方提供的子协议，首选在前，用逗号分隔；监听方在其中选用对方最先提供的一个",
+    },
+    Spec {
         key: Key::Binary,
         name: "binary",
         kind: Kind::Flag,

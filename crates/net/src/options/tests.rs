@@ -77,6 +77,7 @@ const SAMPLES: &[(&str, &str)] = &[
     ("tls", "sni=example.org"),
     ("tls", "alpn=h2,http/1.1"),
     ("ws", "origin=https://example.org&origin=null"),
+    ("ws", "subprotocol=binary.ircv3.net,text.ircv3.net"),
     ("wss", "binary"),
     ("ws", "max-message=64KiB"),
     ("exec", "frame=u32be"),
@@ -188,6 +189,19 @@ fn refusals_say_what_is_allowed() {
     refused("h:1?congestion=a%20b", "allowed is a word");
     refused("h:1?frame=", "option `frame=`");
     refused("h:1?frame=nosuch", "nosuch");
+    for bad in [
+        "subprotocol",
+        "subprotocol=",
+        "subprotocol=a,",
+        "subprotocol=a%20b",
+        "subprotocol=a,b,a",
+    ] {
+        refused(
+            &format!("ws://h:1#{bad}"),
+            "allowed is names such as binary.ircv3.net,text.ircv3.net",
+        );
+    }
+    refused("h:1?subprotocol=a", "it is for ws, wss");
     refused("h:1?via=ftp://x:1", "unknown proxy scheme `ftp`");
     refused("h:1?via=http://x", "has no port");
     refused("h:1?timeout=soon", "allowed is a duration such as 500ms");

@@ -72,6 +72,8 @@ pub enum Kind {
     Protocols,
     /// Where a page comes from.
     Origin,
+    /// Names of sub-protocols, with commas between them.
+    Subprotocols,
 }
 
 /// The value of an option.
@@ -104,7 +106,7 @@ pub enum Value {
     Authorities(Authorities),
     /// A public key.
     Pin(Fingerprint),
-    /// A name of a server, of protocols, of an origin.
+    /// A name of a server, of protocols, of an origin, of sub-protocols.
     Text(Box<str>),
 }
 
@@ -176,6 +178,7 @@ impl Kind {
             }
             Self::Protocols => secure::protocols(text).map(Value::Text),
             Self::Origin => secure::origin(text).map(Value::Text),
+            Self::Subprotocols => secure::subprotocols(text).map(Value::Text),
         })
     }
 
@@ -220,6 +223,7 @@ impl Kind {
             Self::ServerName => "a host name".into(),
             Self::Protocols => "protocol names such as h2,http/1.1".into(),
             Self::Origin => "an origin such as https://example.org, or null".into(),
+            Self::Subprotocols => "names such as binary.ircv3.net,text.ircv3.net".into(),
         }
     }
 }

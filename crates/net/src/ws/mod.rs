@@ -2,12 +2,13 @@
 //!
 //! A WebSocket carries messages, so it is a [`Link::Messages`]. Where the endpoint has a framing it
 //! is a [`Link::Bytes`] instead: binary messages laid end to end are a byte stream, which the framing
-//! cuts. No extension and no sub-protocol is spoken.
+//! cuts. No extension is spoken, and no sub-protocol but those that the endpoint names.
 
 mod bytes;
 mod error;
 mod shared;
 mod socket;
+mod subprotocol;
 #[cfg(test)]
 mod tests;
 mod upgrade;
@@ -41,7 +42,7 @@ use crate::tally::Tally;
 use crate::tls;
 use bytes::WebSocketBytes;
 use socket::{MESSAGE_LIMIT, Manner};
-use upgrade::Gate;
+use upgrade::{Asking, Gate};
 
 /// A WebSocket over what carries ours: TCP or TLS.
 pub(crate) type WebSocket = socket::WebSocket<ByteLink>;
@@ -148,7 +149,13 @@ pub(crate) async fn connect(
     let manner = Manner::of(&endpoint.settings);
     let host = host_header(at, secure);
     let origin = endpoint.settings.origins().next();
-    let asked = upgrade::ask(muted(link), &host, path, origin, manner);
+    let asking = Asking {
+        host: &host,
+        path,
+        origin,
+        subprotocols: endpoint.settings.subprotocols().collect(),
+    };
+    let asked = upgrade::ask(muted(link), &asking, manner);
     let socket = match timeout_at(limit.until, asked).await {
         Ok(asked) => asked.map_err(|source| NetError::Handshake {
             endpoint: endpoint.to_string(),
@@ -195,6 +202,7 @@ pub(crate) async fn listen(
     let gate = Arc::new(Gate {
         path: path.clone(),
         origins: endpoint.settings.origins().map(Into::into).collect(),
+        subprotocols: endpoint.settings.subprotocols().map(Into::into).collect(),
         manner: Manner::of(&endpoint.settings),
     });
     let listeners = tcp::listen(net, endpoint, at).await?;

@@ -16,6 +16,8 @@ use crate::trust::Fingerprint;
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<State>,
+    /// What both ends have agreed to speak.
+    subprotocol: Option<Box<str>>,
     /// The descriptor of the socket below.
     fd: RawFd,
 }
@@ -28,8 +30,9 @@ struct State {
 }
 
 impl Shared {
-    pub(crate) fn new(socket: WebSocket) -> Self {
+    pub(crate) fn new(mut socket: WebSocket) -> Self {
         Self {
+            subprotocol: socket.take_subprotocol(),
             fd: socket.stream().as_fd().as_raw_fd(),
             state: Mutex::new(State {
                 socket,
@@ -79,6 +82,10 @@ impl Shared {
     /// The key whose possession the peer has proved, over TLS.
     pub(crate) fn key(&self) -> Option<Fingerprint> {
         self.lock().socket.stream().peer().key
+    }
+
+    pub(crate) fn subprotocol(&self) -> Option<&str> {
+        self.subprotocol.as_deref()
     }
 
     /// Leaves without a word, and by a reset.

@@ -14,6 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Bytes, Error as Tungstenite, Message};
 
 use super::error::WebSocketError;
+use super::subprotocol::Kind;
 
 /// Bytes that a message may have unless the endpoint says otherwise.
 pub(crate) const MESSAGE_LIMIT: u32 = 1024 * 1024;
@@ -50,12 +51,15 @@ impl Default for Manner {
 /// A WebSocket, whoever of the two ends we are.
 ///
 /// Pings are answered and fragments joined below. What we send goes out as text where the peer's
-/// last message was text, or it has sent none yet, and the bytes are UTF-8; else as binary.
+/// last message was text, or it has sent none yet, and the bytes are UTF-8; else as binary. A
+/// sub-protocol may say which of both it is instead.
 #[derive(Debug)]
 pub(crate) struct WebSocket<S: AsyncRead + AsyncWrite + Unpin> {
     stream: WebSocketStream<S>,
     is_client: bool,
-    binary: bool,
+    subprotocol: Option<Box<str>>,
+    /// The kind of what we send, where it is not the peer's last message that decides.
+    kind: Option<Kind>,
     /// The kind of the peer's last message.
     speaks_text: bool,
     /// A message was taken and may not have left altogether.
@@ -110,12 +114,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         Self {
             stream,
             is_client: role == Role::Client,
-            binary: manner.binary,
+            subprotocol: None,
+            kind: manner.binary.then_some(Kind::Binary),
             speaks_text: true,
             unflushed: false,
             silent: false,
             stage: Stage::Open,
         }
+    }
+
+    /// The same, where both ends have agreed on what is spoken, or on nothing.
+    pub(crate) fn speaking(mut self, subprotocol: Option<Box<str>>) -> Self {
+        let agreed = subprotocol.as_deref().and_then(Kind::of_subprotocol);
+        self.kind = agreed.or(self.kind);
+        self.subprotocol = subprotocol;
+        self
+    }
+
+    /// What both ends have agreed to speak.
+    pub(crate) fn take_subprotocol(&mut self) -> Option<Box<str>> {
+        self.subprotocol.take()
     }
 
     /// What carries it.
@@ -130,7 +148,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
     /// Sends nothing but binary messages from here on.
     pub(crate) fn set_binary(&mut self) {
-        self.binary = true;
+        self.kind = Some(Kind::Binary);
     }
 
     /// Whether dropping it says nothing to the peer; lends what carries it, which has to know too.
@@ -232,8 +250,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 
     fn message(&self, bytes: &[u8]) -> Message {
+        let as_text = match self.kind {
+            Some(kind) => kind == Kind::Text,
+            None => self.speaks_text,
+        };
         match str::from_utf8(bytes) {
-            Ok(text) if self.speaks_text && !self.binary => Message::text(text),
+            Ok(text) if as_text => Message::text(text),
             _ => Message::binary(bytes.to_vec()),
         }
     }

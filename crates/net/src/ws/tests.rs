@@ -10,11 +10,12 @@ use sockeye_frame::Blame;
 use tokio::io::{
     AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex,
 };
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::error::WebSocketError;
 use super::socket::{Manner, WebSocket};
-use super::upgrade::{Gate, HEAD_LIMIT, accept, ask};
+use super::upgrade::{Asking, Gate, HEAD_LIMIT, accept, ask};
 use crate::endpoint::WsPath;
 use crate::secure::HandshakeError;
 
@@ -351,7 +352,17 @@ fn gate(path: &str, origins: &[&str]) -> Gate {
     Gate {
         path: WsPath::read(path),
         origins: origins.iter().map(ToString::to_string).collect(),
+        subprotocols: vec![],
         manner: Manner::default(),
+    }
+}
+
+fn asking<'a>(path: &'a WsPath, origin: Option<&'a str>) -> Asking<'a> {
+    Asking {
+        host: "here:80",
+        path,
+        origin,
+        subprotocols: vec![],
     }
 }
 
@@ -545,14 +556,8 @@ async fn both_ends_understand_each_other() {
         assert_eq!(next(&mut socket).await.unwrap(), None);
     };
     let client = async {
-        let asked = ask(
-            theirs,
-            "here:80",
-            &path,
-            Some("http://page"),
-            Manner::default(),
-        );
-        let mut socket = asked.await.unwrap();
+        let asking = asking(&path, Some("http://page"));
+        let mut socket = ask(theirs, &asking, Manner::default()).await.unwrap();
         send(&mut socket, "你好".as_bytes()).await.unwrap();
         send(&mut socket, &vec![9; 200_000]).await.unwrap();
         assert_eq!(next(&mut socket).await.unwrap().unwrap(), b"hello");
@@ -560,6 +565,132 @@ async fn both_ends_understand_each_other() {
         assert_eq!(next(&mut socket).await.unwrap(), None);
     };
     tokio::join!(server, client);
+}
+
+/// What a server that knows `known` and a client that offers `offered` agree on, and the kinds in
+/// which a line leaves each of them after the other has said text, and after it has said binary.
+async fn agree(known: &[&str], offered: &[&str]) -> (Option<Box<str>>, Vec<u8>) {
+    let manner = Manner::default();
+    let gate = Gate {
+        subprotocols: known.iter().map(|name| (*name).into()).collect(),
+        ..gate("/", &[])
+    };
+    let (ours, theirs) = duplex(1 << 16);
+    let path = WsPath::root();
+    let asking = Asking {
+        subprotocols: offered.to_vec(),
+        ..asking(&path, None)
+    };
+    let (server, client) = tokio::join!(accept(ours, &gate), ask(theirs, &asking, manner));
+    let (mut server, mut client) = (server.unwrap(), client.unwrap());
+    let (agreed, same) = (server.take_subprotocol(), client.take_subprotocol());
+    assert_eq!(agreed, same);
+    let mut kinds = vec![];
+    for role in [Role::Server, Role::Client] {
+        let (io, mut peer) = duplex(1 << 16);
+        let socket = WebSocket::new(io, vec![], role, manner).await;
+        let mut socket = socket.speaking(agreed.clone());
+        for said in [TEXT, BINARY] {
+            let said = frame(FIN | said, b"x", role == Role::Server);
+            peer.write_all(&said).await.unwrap();
+            next(&mut socket).await.unwrap();
+            send(&mut socket, b"line").await.unwrap();
+            kinds.push(peer.read_u8().await.unwrap() & !FIN);
+            // The rest of the frame: its length, the mask of a client, "line".
+            let rest = if role == Role::Client { 9 } else { 5 };
+            peer.read_exact(&mut [0; 9][..rest]).await.unwrap();
+        }
+    }
+    (agreed, kinds)
+}
+
+#[tokio::test]
+async fn a_sub_protocol_is_the_first_that_both_know() {
+    let (text, binary) = ("text.ircv3.net", "binary.ircv3.net");
+    let as_spoken = [TEXT, BINARY];
+    for (known, offered, expected, kinds) in [
+        (&[][..], &[][..], None, as_spoken),
+        (&[], &[text], None, as_spoken),
+        (&[text], &[], None, as_spoken),
+        (&[binary, text], &[text, binary], Some(text), [TEXT; 2]),
+        (&[text, binary], &[binary, text], Some(binary), [BINARY; 2]),
+        (&["a", text], &["b", text, "a"], Some(text), [TEXT; 2]),
+        // Names are compared as they stand: RFC 6455, section 4.2.2.
+        (&["chat"], &["Chat"], None, as_spoken),
+        (&["chat"], &["other", "chat"], Some("chat"), as_spoken),
+    ] {
+        let (agreed, got) = agree(known, offered).await;
+        assert_eq!(agreed.as_deref(), expected, "{known:?} {offered:?}");
+        assert_eq!(got, [kinds, kinds].concat(), "{known:?} {offered:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_line_that_is_no_text_leaves_as_binary_even_where_text_was_agreed() {
+    let (io, mut peer) = duplex(1 << 16);
+    let socket = WebSocket::new(io, vec![], Role::Server, Manner::default()).await;
+    let mut socket = socket.speaking(Some("text.ircv3.net".into()));
+    send(&mut socket, b"\xff").await.unwrap();
+    assert_eq!(read_frame(&mut peer).await, (FIN | BINARY, b"\xff".into()));
+}
+
+/// What a dialler is answered by a server that chooses badly.
+#[tokio::test]
+async fn a_choice_that_was_not_offered_is_refused() {
+    for (offered, lines, expected) in [
+        (vec![], "Sec-WebSocket-Protocol: a\r\n", "none was offered"),
+        (vec![], "Sec-WebSocket-Protocol:\r\n", "none was offered"),
+        (
+            vec!["a", "b"],
+            "Sec-WebSocket-Protocol: c\r\n",
+            "that was not offered",
+        ),
+        (
+            vec!["a", "b"],
+            "Sec-WebSocket-Protocol: a, b\r\n",
+            "did not choose one",
+        ),
+        (
+            vec!["a", "b"],
+            "Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: b\r\n",
+            "did not choose one",
+        ),
+    ] {
+        let (ours, theirs) = duplex(1 << 16);
+        let path = WsPath::root();
+        let asking = Asking {
+            subprotocols: offered,
+            ..asking(&path, None)
+        };
+        let (asked, ()) = tokio::join!(
+            ask(ours, &asking, Manner::default()),
+            switches_with(theirs, lines)
+        );
+        let error = asked.map(drop).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+/// A server that answers a request rightly, with these lines besides.
+async fn switches_with(io: DuplexStream, lines: &str) {
+    let mut io = tokio::io::BufReader::new(io);
+    let mut accept = String::new();
+    loop {
+        let mut line = String::new();
+        tokio::io::AsyncBufReadExt::read_line(&mut io, &mut line)
+            .await
+            .unwrap();
+        match line.trim_end().strip_prefix("Sec-WebSocket-Key: ") {
+            Some(key) => accept = derive_accept_key(key.as_bytes()),
+            None if line.trim_end().is_empty() => break,
+            None => {}
+        }
+    }
+    let answer = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {accept}\r\n{lines}\r\n"
+    );
+    io.write_all(answer.as_bytes()).await.unwrap();
 }
 
 #[tokio::test]
@@ -601,7 +732,7 @@ async fn a_server_that_is_none_is_told_apart() {
         let (ours, mut theirs) = duplex(1 << 20);
         theirs.write_all(answer.as_bytes()).await.unwrap();
         theirs.shutdown().await.unwrap();
-        let asked = ask(ours, "here:80", &WsPath::root(), None, Manner::default()).await;
+        let asked = ask(ours, &asking(&WsPath::root(), None), Manner::default()).await;
         let error = asked.map(drop).unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");
     }

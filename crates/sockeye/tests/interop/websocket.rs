@@ -343,7 +343,8 @@ fn the_websockets_package_talks_to_us() {
         return;
     }
     for scheme in ["ws", "wss"] {
-        let listener = format!("{scheme}://127.0.0.1:0/echo#origin=http://page.example");
+        let options = "origin=http://page.example&subprotocol=text.ircv3.net,binary.ircv3.net";
+        let listener = format!("{scheme}://127.0.0.1:0/echo#{options}");
         let mut command = sockeye(&["serve", "--json", "echo", &listener]);
         let server = Process::start(command.env("XDG_CONFIG_HOME", home.path()));
         let listening = server.event("listening");
@@ -355,9 +356,10 @@ fn the_websockets_package_talks_to_us() {
         };
         assert_prints(
             &client.exit(),
-            "closed 1000\ntoo long 1009\nlet in http://page.example\n403 http://foreign.example\n",
+            "closed 1000\ntoo long 1009\nlet in http://page.example\n403 http://foreign.example\n\
+             binary.ircv3.net b'one' b'two'\ntext.ircv3.net one two\nNone one b'two'\n",
         );
-        server.wait_events("closed", 4);
+        server.wait_events("closed", 7);
     }
 }
 
@@ -376,14 +378,17 @@ fn we_talk_to_the_websockets_package() {
             return;
         };
         let to = format!("{scheme}://localhost:{}/room", server.port());
+        // The server knows the second and the third, and prefers the second.
+        let to = format!("{to}#subprotocol=a,binary.ircv3.net,text.ircv3.net");
         let args = ["dial", "--trust-on-first-use", &to, "hello", "grüße", ""];
         let mut client = Process::start(sockeye(&args).env("XDG_CONFIG_HOME", home.path()));
         let exit = client.exit();
         assert_eq!(exit.code, Some(0), "{}", exit.stderr_text());
-        assert_eq!(exit.stdout_text(), "HELLO\nGRÜSSE\n\n");
+        // They came as bytes, of which Python knows the capitals of ASCII.
+        assert_eq!(exit.stdout_text(), "HELLO\nGRüßE\n\n");
         let told = server.exit().stdout_text();
         assert!(
-            told.ends_with("text 5\ntext 5\ntext 0\nclosed 1001\n"),
+            told.ends_with("binary.ircv3.net\nbinary 5\nbinary 7\nbinary 0\nclosed 1001\n"),
             "{told}"
         );
     }

@@ -11,28 +11,48 @@ use super::{Head, has_token, read_head, say, shown};
 use crate::endpoint::WsPath;
 use crate::secure::HandshakeError;
 use crate::ws::socket::{Manner, WebSocket};
+use crate::ws::subprotocol;
 
-/// Asks a server to speak WebSocket. `host` is what stands in the endpoint, `origin` the page that
-/// we say to come from.
+/// What a server is asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Asking<'a> {
+    /// As it stands in the endpoint.
+    pub(crate) host: &'a str,
+    pub(crate) path: &'a WsPath,
+    /// The page that we say to come from.
+    pub(crate) origin: Option<&'a str>,
+    /// What we would speak, the best first.
+    pub(crate) subprotocols: Vec<&'a str>,
+}
+
+impl Asking<'_> {
+    fn request(&self, key: &str) -> String {
+        let line = |name: &str, value: &str| format!("{name}: {value}\r\n");
+        let origin = self.origin.map(|origin| line("Origin", origin));
+        let subprotocols = (!self.subprotocols.is_empty())
+            .then(|| line("Sec-WebSocket-Protocol", &self.subprotocols.join(", ")));
+        format!(
+            "GET {} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n{}{}\r\n",
+            self.path.as_str(),
+            self.host,
+            origin.unwrap_or_default(),
+            subprotocols.unwrap_or_default(),
+        )
+    }
+}
+
+/// Asks a server to speak WebSocket.
 pub(crate) async fn ask<S>(
     mut stream: S,
-    host: &str,
-    path: &WsPath,
-    origin: Option<&str>,
+    asking: &Asking<'_>,
     manner: Manner,
 ) -> Result<WebSocket<S>, HandshakeError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let key = generate_key();
-    let origin = origin.map(|origin| format!("Origin: {origin}\r\n"));
-    let request = format!(
-        "GET {} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n{}\r\n",
-        path.as_str(),
-        origin.unwrap_or_default(),
-    );
-    say(&mut stream, &request).await?;
+    say(&mut stream, &asking.request(&key)).await?;
     let failed = |why: &str| HandshakeError::Failed { why: why.into() };
     let (head, ahead) = match read_head(&mut stream, begins_like_answer).await? {
         Head::Whole { head, ahead } => (head, ahead),
@@ -54,7 +74,10 @@ where
         });
     }
     verify(answer.headers(), &key).map_err(failed)?;
-    Ok(WebSocket::new(stream, ahead, Role::Client, manner).await)
+    let subprotocol =
+        subprotocol::agreed(answer.headers(), &asking.subprotocols).map_err(failed)?;
+    let socket = WebSocket::new(stream, ahead, Role::Client, manner).await;
+    Ok(socket.speaking(subprotocol))
 }
 
 fn begins_like_answer(head: &[u8]) -> bool {
@@ -76,9 +99,6 @@ fn verify(headers: &HeaderMap, key: &str) -> Result<(), &'static str> {
     }
     if headers.contains_key(header::SEC_WEBSOCKET_EXTENSIONS) {
         return Err("the server uses an extension that was not offered");
-    }
-    if headers.contains_key(header::SEC_WEBSOCKET_PROTOCOL) {
-        return Err("the server chose a sub-protocol although none was offered");
     }
     Ok(())
 }

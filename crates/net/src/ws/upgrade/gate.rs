@@ -11,6 +11,7 @@ use super::{HEAD_LIMIT, has_token, shown};
 use crate::endpoint::WsPath;
 use crate::secure::FIRST_WORDS;
 use crate::ws::socket::Manner;
+use crate::ws::subprotocol;
 
 /// Who is let in.
 #[derive(Clone, Debug)]
@@ -19,7 +20,32 @@ pub(crate) struct Gate {
     pub(crate) path: WsPath,
     /// The pages from which a browser may come.
     pub(crate) origins: Vec<String>,
+    /// What may be spoken in it, if a client asks for that.
+    pub(crate) subprotocols: Vec<Box<str>>,
     pub(crate) manner: Manner,
+}
+
+/// A request that becomes a WebSocket.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Admission {
+    /// `Sec-WebSocket-Accept`.
+    accept: String,
+    /// What is spoken, where the client asked for something that we know.
+    pub(super) subprotocol: Option<Box<str>>,
+}
+
+impl Admission {
+    /// The whole answer.
+    pub(super) fn answer(&self) -> String {
+        let subprotocol = self.subprotocol.as_deref().map_or(String::new(), |name| {
+            format!("Sec-WebSocket-Protocol: {name}\r\n")
+        });
+        format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+             Connection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n{subprotocol}\r\n",
+            self.accept
+        )
+    }
 }
 
 /// Why a request does not become a WebSocket.
@@ -92,8 +118,8 @@ pub(super) fn begins_like_request(head: &[u8]) -> bool {
             .all(|byte| byte.is_ascii_alphabetic() || *byte == b'-')
 }
 
-/// Whether a request becomes a WebSocket, and what it is answered then: `Sec-WebSocket-Accept`.
-pub(super) fn judge(head: &[u8], gate: &Gate) -> Result<String, Refusal> {
+/// Whether a request becomes a WebSocket, and what it is answered then.
+pub(super) fn judge(head: &[u8], gate: &Gate) -> Result<Admission, Refusal> {
     let request = match Request::try_parse(head) {
         Ok(Some((_, request))) => request,
         Ok(None) => return Err(Refusal::bad("the request is not complete")),
@@ -126,7 +152,10 @@ pub(super) fn judge(head: &[u8], gate: &Gate) -> Result<String, Refusal> {
         _ => return Err(Refusal::bad("Sec-WebSocket-Key is not 16 bytes in base64")),
     }
     check_origin(headers, gate)?;
-    Ok(derive_accept_key(key.as_bytes()))
+    Ok(Admission {
+        accept: derive_accept_key(key.as_bytes()),
+        subprotocol: subprotocol::choose(headers, &gate.subprotocols),
+    })
 }
 
 /// Only browsers send an origin, and they send it always: a page from elsewhere must not reach what

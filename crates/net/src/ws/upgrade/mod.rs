@@ -15,7 +15,7 @@ use super::socket::WebSocket;
 use crate::errno::Errno;
 use crate::secure::{FIRST_WORDS, HandshakeError};
 
-pub(crate) use ask::ask;
+pub(crate) use ask::{Asking, ask};
 pub(crate) use gate::Gate;
 
 /// Bytes that the head of an upgrade request may have.
@@ -34,18 +34,15 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let judged = match read_head(&mut stream, gate::begins_like_request).await? {
-        Head::Whole { head, ahead } => gate::judge(&head, gate).map(|accept| (accept, ahead)),
+        Head::Whole { head, ahead } => gate::judge(&head, gate).map(|admission| (admission, ahead)),
         Head::Foreign(first) => Err(gate::refuse_foreign(&first)),
         Head::TooLong => Err(gate::refuse_too_long()),
     };
     match judged {
-        Ok((key, ahead)) => {
-            let answer = format!(
-                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
-                 Connection: Upgrade\r\nSec-WebSocket-Accept: {key}\r\n\r\n"
-            );
-            say(&mut stream, &answer).await?;
-            Ok(WebSocket::new(stream, ahead, Role::Server, gate.manner).await)
+        Ok((admission, ahead)) => {
+            say(&mut stream, &admission.answer()).await?;
+            let socket = WebSocket::new(stream, ahead, Role::Server, gate.manner).await;
+            Ok(socket.speaking(admission.subprotocol))
         }
         Err(refusal) => {
             say(&mut stream, &refusal.answer()).await?;

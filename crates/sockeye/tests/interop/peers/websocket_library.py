@@ -8,6 +8,8 @@ import websockets
 
 MESSAGES = ["hello", "grüß dich 你好", "", b"\xff\x00", b"plain bytes", "x" * 100_000, b"y" * 500_000]
 
+SPOKEN = ["binary.ircv3.net", "text.ircv3.net"]
+
 
 async def client(url, certificate=None):
     context = None
@@ -43,6 +45,13 @@ async def client(url, certificate=None):
                 print("let in", page)
         except websockets.InvalidStatus as refused:
             print(refused.response.status_code, page)
+    for offered in ["binary.ircv3.net", "text.ircv3.net"], ["other", "text.ircv3.net"], ["other"]:
+        async with websockets.connect(url, ssl=context, subprotocols=offered) as socket:
+            answers = []
+            for message in "one", b"two":
+                await socket.send(message)
+                answers.append(await socket.recv())
+            print(socket.subprotocol, *answers)
 
 
 async def server(*files):
@@ -53,6 +62,7 @@ async def server(*files):
     over = asyncio.get_running_loop().create_future()
 
     async def upper(socket):
+        print(socket.subprotocol, flush=True)
         async for message in socket:
             print("text" if isinstance(message, str) else "binary", len(message), flush=True)
             await socket.send(message.upper())
@@ -60,7 +70,7 @@ async def server(*files):
         if not over.done():
             over.set_result(None)
 
-    async with websockets.serve(upper, "127.0.0.1", 0, ssl=context) as listening:
+    async with websockets.serve(upper, "127.0.0.1", 0, ssl=context, subprotocols=SPOKEN) as listening:
         print("port", listening.sockets[0].getsockname()[1], flush=True)
         await over
 
