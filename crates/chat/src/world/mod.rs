@@ -7,6 +7,7 @@ mod deliver;
 pub mod limits;
 mod member;
 mod patience;
+mod presence;
 mod reply;
 mod restore;
 mod room;
@@ -25,6 +26,7 @@ use crate::outbox::Outbox;
 pub use command::{Job, Outcome, Then};
 pub use limits::DRAFTS_PER_MEMBER;
 pub use member::{Home, Local, Member, MemberId, Registration, Way};
+pub use presence::{Afar, Neighbours, Seen, SeenSeat};
 pub use room::{Room, RoomModes, Seat};
 
 /// What whoever serves has decided.
@@ -91,6 +93,8 @@ pub struct World {
     next_member: u64,
     /// The last place, where nothing is kept.
     last_seq: u64,
+    /// Other servers.
+    abroad: presence::Abroad,
 }
 
 /// A draft that is on its way to the log.
@@ -129,6 +133,7 @@ impl World {
             counter: 0,
             next_member: 0,
             last_seq: 0,
+            abroad: presence::Abroad::default(),
         }
     }
 
@@ -183,6 +188,7 @@ impl World {
             }
         }
         self.send_replies();
+        self.tell_neighbours();
     }
 
     /// A connection is gone, for this reason.

@@ -159,6 +159,7 @@ impl World {
             return;
         };
         self.nicks.remove(&Folded::new(&member.source.nick));
+        self.tell_gone(&member, reason);
         for name in &member.rooms {
             self.vacate(name, id);
         }

@@ -177,6 +177,9 @@ impl World {
                 );
                 return Then::Go;
             }
+            if !command.is_talk {
+                world.touch(by);
+            }
             (command.run)(world, Call { by, message })
         })
     }

@@ -1,0 +1,105 @@
+use super::{Afar, Seen, SeenSeat};
+use crate::log::Source;
+use crate::world::scene::{NOON_MS, Scene};
+
+const BOB: Afar = Afar { run: 7, member: 1 };
+
+fn bob(nick: &str, rooms: &[(&str, bool)]) -> Seen {
+    let seat = |(room, rules): &(&str, bool)| SeenSeat {
+        room: (*room).to_owned(),
+        rules: *rules,
+        has_voice: false,
+    };
+    Seen {
+        source: Source {
+            nick: nick.into(),
+            user: "bob".into(),
+            host: "far".into(),
+            account: None,
+        },
+        real_name: "Bob".into(),
+        rooms: rooms.iter().map(seat).collect(),
+        ..Seen::default()
+    }
+}
+
+fn news(scene: &mut Scene, who: Afar, news: Result<&Seen, &str>) {
+    scene.world.begin_turn(NOON_MS);
+    scene.world.elsewhere("other.example", who, news);
+    scene.world.end_turn();
+}
+
+/// What another server tells of a member is heard as if it had happened here.
+#[test]
+fn differences_are_heard_as_lines() {
+    let mut scene = Scene::new();
+    scene.comes("tom", "extended-join away-notify account-notify");
+    scene.says("tom", "JOIN #r");
+    scene.hears("tom");
+    let first = bob("bob", &[("#r", true), ("#s", false)]);
+    news(&mut scene, BOB, Ok(&first));
+    scene.check(
+        "tom",
+        &[
+            ":bob!bob@far JOIN #r * :Bob",
+            ":sockeye.local MODE #r +o bob",
+        ],
+    );
+    news(&mut scene, BOB, Ok(&first));
+    scene.check("tom", &[]);
+    let mut later = bob("bobby", &[("#R", false)]);
+    later.away = Some("asleep".into());
+    later.source.account = Some("bob".into());
+    news(&mut scene, BOB, Ok(&later));
+    scene.check(
+        "tom",
+        &[
+            ":bob!bob@far NICK :bobby",
+            ":bobby!bob@far ACCOUNT bob",
+            ":bobby!bob@far AWAY :asleep",
+            ":sockeye.local MODE #r -o bobby",
+        ],
+    );
+    news(&mut scene, BOB, Ok(&bob("bobby", &[])));
+    let heard = scene.hears("tom");
+    assert!(
+        heard.contains(&":bobby!bob@far PART #r".to_owned()),
+        "{heard:?}"
+    );
+    news(&mut scene, BOB, Ok(&later));
+    scene.hears("tom");
+    news(&mut scene, BOB, Err("server other.example is gone"));
+    scene.check(
+        "tom",
+        &[":bobby!bob@far QUIT :server other.example is gone"],
+    );
+    assert!(scene.world.everybody_elsewhere().is_empty());
+}
+
+/// A nick has one holder: who is told to hold it has it, whoever had it before.
+#[test]
+fn two_of_other_servers_never_share_a_nick() {
+    let mut scene = Scene::new();
+    scene.comes("tom", "");
+    scene.says("tom", "JOIN #r");
+    scene.hears("tom");
+    news(&mut scene, BOB, Ok(&bob("bob", &[("#r", false)])));
+    let other = Afar { run: 8, member: 1 };
+    news(&mut scene, other, Ok(&bob("Bob", &[("#r", false)])));
+    let heard = scene.hears("tom");
+    assert!(
+        heard[1].starts_with(":bob!bob@far NICK :lost-"),
+        "{heard:?}"
+    );
+    assert_eq!(heard[2], ":Bob!bob@far JOIN #r");
+    news(&mut scene, BOB, Ok(&bob("bob_", &[("#r", false)])));
+    let heard = scene.hears("tom");
+    assert!(heard[0].ends_with("NICK :bob_"), "{heard:?}");
+    news(&mut scene, other, Err("bye"));
+    scene.check("tom", &[":Bob!bob@far QUIT :bye"]);
+    scene.says("tom", "NAMES #r");
+    assert_eq!(
+        scene.hears("tom")[0],
+        ":sockeye.local 353 tom = #r :@tom bob_"
+    );
+}
