@@ -16,4 +16,5 @@ pub mod accounts;
 pub mod irc;
 pub mod log;
 pub mod outbox;
+pub mod service;
 pub mod world;

@@ -160,6 +160,11 @@ impl ReadHalf {
 
     /// Lets this direction go so that, once the other is gone too, the peer sees a reset.
     pub fn abort(self) {
+        self.set_reset_on_drop();
+    }
+
+    /// Once both directions are gone the peer sees a reset, if it has not seen the end before.
+    pub fn set_reset_on_drop(&self) {
         match &self.raw {
             RawRead::Tcp(half) => reset_on_close(half.as_ref()),
             RawRead::Unix(_) => {}
@@ -238,6 +243,29 @@ impl WriteHalf {
             (RawWrite::Unix(half), _) => Pin::new(half).poll_write_vectored(cx, slices),
             (RawWrite::Pair(sink), _) => sink.poll_write(cx, first_filled(slices)),
             (RawWrite::Layered(half), _) => half.poll_write(cx, slices),
+        })
+    }
+
+    /// Whether [`try_write`](Self::try_write) can write anything: whether this is a bare socket.
+    pub fn is_bare(&self) -> bool {
+        matches!(self.raw, RawWrite::Tcp(_) | RawWrite::Unix(_))
+    }
+
+    /// Writes as much of `bytes` as there is room for now; pending where there is none, and nobody
+    /// is woken when there is again. It takes nothing of a task's budget, which would stop whoever
+    /// writes to many sockets in one go. On anything but a bare socket it is always pending.
+    pub fn try_write(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let Self { raw, tally } = self;
+        tally.write(&[IoSlice::new(bytes)], bytes.len(), || {
+            let wrote = match raw {
+                RawWrite::Tcp(half) => half.try_write(bytes),
+                RawWrite::Unix(half) => half.try_write(bytes),
+                RawWrite::Pair(_) | RawWrite::Layered(_) => return Poll::Pending,
+            };
+            match wrote {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+                wrote => Poll::Ready(wrote),
+            }
         })
     }
 

@@ -32,6 +32,8 @@ pub use relay::Relay;
 pub use responder::{Arrival, Peer, Responder, Responders};
 pub use server::{
     Cidr, CidrError, Control, DRAIN_TIMEOUT, Entrance, FRAME_TIMEOUT, LINGER_BYTES, LINGER_TIMEOUT,
-    MAX_CONNECTIONS, Options, ServeError, Server, Service, Summary,
+    MAX_CONNECTIONS, Options, ServeError, Server, Service, Summary, Timer,
 };
-pub use wire::{BODY_AT_ONCE, HEADER_LIMIT, WireError, WireHeader, WireReader, WireWriter};
+pub use wire::{
+    BODY_AT_ONCE, HEADER_LIMIT, WireError, WireHeader, WireReader, WireWriter, is_http,
+};

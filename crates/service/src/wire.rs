@@ -79,7 +79,7 @@ const METHODS: [&[u8]; 10] = [
 
 /// Whether bytes begin as a request of HTTP does. Web pages can make a browser send such requests to
 /// any port of this machine, with a body that they choose.
-pub(crate) fn is_http(bytes: &[u8]) -> bool {
+pub fn is_http(bytes: &[u8]) -> bool {
     METHODS.iter().any(|method| bytes.starts_with(method))
 }
 

@@ -196,6 +196,11 @@ impl World {
         self.quit(id, reason);
     }
 
+    /// Whether something that was drafted here is not settled.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
     /// Wants something to be kept; its author hears of it when it is.
     pub(crate) fn draft(&mut self, by: MemberId, act: Act, label: Option<String>) {
         let Some(member) = self.members.get(&by) else {

@@ -32,7 +32,8 @@ pub(crate) use accept::drive;
 pub(crate) use census::Stage;
 pub(crate) use host::Host;
 pub(crate) use lent::lend;
-pub(crate) use timer::{Timer, after};
+pub use timer::Timer;
+pub(crate) use timer::after;
 
 pub use allow::{Cidr, CidrError};
 pub use host::Summary;

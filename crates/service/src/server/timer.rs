@@ -12,13 +12,13 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// nothing but their peer. Moving the deadline back costs nothing: the timer fires at the old one
 /// and is set again then.
 #[derive(Debug, Default)]
-pub(crate) struct Timer {
+pub struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl Timer {
     /// Whether `deadline` has come; otherwise the task will be woken then, or a little earlier.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
+    pub fn poll(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
         let sleep = self
             .sleep
             .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
@@ -41,7 +41,7 @@ impl Timer {
 
     /// Nothing is waited for any more.
     #[inline]
-    pub(crate) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         if self.sleep.is_some() {
             self.sleep = None;
         }

@@ -142,6 +142,17 @@ impl World {
         self.quit(id, reason);
     }
 
+    /// Ends every connection of this server, for the same reason.
+    pub(crate) fn close_all(&mut self, reason: &str) {
+        let here = self
+            .members
+            .values()
+            .filter(|member| member.local().is_some());
+        for id in here.map(|member| member.id).collect::<Vec<_>>() {
+            self.close(id, reason);
+        }
+    }
+
     /// Takes a member away and tells those who knew him.
     pub(crate) fn quit(&mut self, id: MemberId, reason: &str) {
         let Some(member) = self.members.get(&id) else {

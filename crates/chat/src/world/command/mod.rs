@@ -235,6 +235,13 @@ impl World {
         Then::Go
     }
 
+    /// A line came that is longer than any may be.
+    pub(crate) fn on_long_line(&mut self, by: MemberId) {
+        self.numeric(by, numeric::ERR_INPUTTOOLONG, |line| {
+            line.end_with("Input line was too long");
+        });
+    }
+
     /// A standard reply that something cannot be done: <https://ircv3.net/specs/extensions/standard-replies>.
     pub(crate) fn fail(&mut self, to: MemberId, command: &str, code: &str, why: &str) {
         self.serve(to, "FAIL", |line| {
