@@ -89,6 +89,22 @@ pub enum Act {
         /// The changes, in their order.
         changes: Vec<ModeChange>,
     },
+    /// Somebody was put out of a room.
+    Kick {
+        /// The room's name.
+        room: String,
+        /// Who.
+        nick: String,
+        /// Why.
+        why: String,
+    },
+    /// Somebody may come into a room once, and hears so. Told, and not kept.
+    Invite {
+        /// The room's name.
+        room: String,
+        /// Who.
+        nick: String,
+    },
     /// A room was made, by whoever may rule it from now on.
     Founded {
         /// The room's name.

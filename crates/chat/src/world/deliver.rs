@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::{MemberId, World};
 use crate::irc::{Caps, Folded, Line};
-use crate::log::{Act, Draft, Entry, MsgId, Refusal, Target};
+use crate::log::{Act, Draft, Entry, MsgId, Refusal, Source, Target, Verb};
 use crate::outbox::{Outbox, Shared};
 
-/// What changes how a message is written.
-const MESSAGE_CAPS: Caps = Caps(Caps::TAGS.0 | Caps::TIME.0 | Caps::ACCOUNT_TAG.0);
+/// What changes how a line about somebody is written, be it a message or anything else.
+pub(crate) const EVENT_CAPS: Caps = Caps(Caps::TAGS.0 | Caps::TIME.0 | Caps::ACCOUNT_TAG.0);
 
 /// Lines for many, encoded once for each set of capabilities that makes a difference.
 pub(crate) struct Encoded<F> {
@@ -28,7 +28,7 @@ impl<F: Fn(Caps, &mut Vec<u8>)> Encoded<F> {
     }
 
     /// The lines for this member.
-    pub(crate) fn of(&mut self, outbox: &Outbox) -> &Shared {
+    fn of(&mut self, outbox: &Outbox) -> &Shared {
         let caps = outbox.caps() & self.relevant;
         let at = if let Some(at) = self.made.iter().position(|(known, _)| *known == caps) {
             at
@@ -39,6 +39,19 @@ impl<F: Fn(Caps, &mut Vec<u8>)> Encoded<F> {
             self.made.len() - 1
         };
         &self.made[at].1
+    }
+
+    /// Sends the lines to this member, if there are any for him.
+    fn send(&mut self, outbox: &Outbox) {
+        let lines = self.of(outbox);
+        if !lines.is_empty() {
+            outbox.send(lines);
+        }
+    }
+
+    /// Writes the lines as a member with these capabilities reads them.
+    pub(crate) fn write(&self, caps: Caps, out: &mut Vec<u8>) {
+        (self.write)(caps, out);
     }
 }
 
@@ -57,9 +70,21 @@ impl World {
         };
         for (id, seat) in &room.seats {
             if let Some(outbox) = seat.outbox.as_ref().filter(|_| Some(*id) != except) {
-                outbox.send(encoded.of(outbox));
+                encoded.send(outbox);
             }
         }
+    }
+
+    /// Tells everybody in a room who is connected here; what its author hears is part of what his
+    /// command is answered.
+    pub(crate) fn tell_room_and<F: Fn(Caps, &mut Vec<u8>)>(
+        &mut self,
+        room: &Folded,
+        author: MemberId,
+        encoded: &mut Encoded<F>,
+    ) {
+        self.tell_room(room, Some(author), encoded);
+        self.write_for(author, |caps, out| encoded.write(caps, out));
     }
 
     /// Tells everybody once who shares a room with a member, but not him.
@@ -81,7 +106,7 @@ impl World {
             }
         }
         for outbox in told.into_values() {
-            outbox.send(encoded.of(outbox));
+            encoded.send(outbox);
         }
     }
 
@@ -132,7 +157,7 @@ impl World {
             let Some(pending) = self.settle(id) else {
                 continue;
             };
-            self.refused(pending.by, pending.label.as_deref(), why);
+            self.refused(pending, why);
         }
         self.send_replies();
     }
@@ -140,9 +165,9 @@ impl World {
     /// Messages of one author to one target.
     fn deliver(&mut self, run: &[Entry], to: &Target) {
         let author = self.pending.get(&run[0].draft.id).map(|pending| pending.by);
-        let mut encoded = Encoded::new(MESSAGE_CAPS, |caps, out| {
+        let mut encoded = Encoded::new(EVENT_CAPS, |caps, out| {
             for entry in run {
-                write_message(entry, caps, &[], out);
+                write_message(entry, caps, out);
             }
         });
         match to {
@@ -153,7 +178,7 @@ impl World {
                 let to = to.filter(|to| Some(**to) != author);
                 let outbox = to.and_then(|to| self.members.get(to)?.local());
                 if let Some(local) = outbox {
-                    local.outbox.send(encoded.of(&local.outbox));
+                    encoded.send(&local.outbox);
                 }
             }
         }
@@ -167,45 +192,17 @@ impl World {
         let Some(pending) = self.settle(&entry.draft.id) else {
             return;
         };
-        let Some(caps) = self
-            .members
-            .get(&pending.by)
-            .map(super::member::Member::caps)
-        else {
-            return;
-        };
-        let to_himself = matches!(&entry.draft.act, Act::Say { to: Target::Person { nick, .. }, .. }
-            if Folded::new(nick) == Folded::new(&entry.draft.from.nick));
-        let label = pending.label.as_deref();
-        let mut lines = vec![];
-        if caps.has(Caps::ECHO) {
-            let label: Vec<_> = label.map(|label| ("label", label)).into_iter().collect();
-            write_message(entry, caps, &label, &mut lines);
-        } else if let Some(label) = label {
-            Line::new(&mut lines)
-                .tag("label", label)
-                .source(&self.settings.server_name)
-                .command("ACK")
-                .end();
-        }
-        if to_himself && !caps.has(Caps::ECHO) {
-            write_message(entry, caps, &[], &mut lines);
-        }
-        if !lines.is_empty()
-            && let Some(local) = self
-                .members
-                .get_mut(&pending.by)
-                .and_then(|m| m.local_mut())
-        {
-            if local.reply.is_empty() {
-                self.dirty.push(pending.by);
-            }
-            local.reply.extend_from_slice(&lines);
-        }
+        self.answering(pending, |world| {
+            world.write_for(pending.by, |caps, out| {
+                if caps.has(Caps::ECHO) || is_to_himself(entry) {
+                    write_message(entry, caps, out);
+                }
+            });
+        });
     }
 
-    /// One draft less that its author waits for: who he is, and the label under which he is
-    /// answered; none if it was drafted elsewhere.
+    /// One draft less that its author waits for: what becomes of it is told within
+    /// [`answering`](Self::answering); none if it was drafted elsewhere.
     pub(super) fn settle(&mut self, draft: &MsgId) -> Option<super::Pending> {
         let pending = self.pending.remove(draft)?;
         if let Some(local) = self.members.get(&pending.by).and_then(|m| m.local()) {
@@ -213,6 +210,14 @@ impl World {
         }
         Some(pending)
     }
+}
+
+/// Whether somebody spoke to himself.
+fn is_to_himself(entry: &Entry) -> bool {
+    let Act::Say { to, .. } = &entry.draft.act else {
+        return false;
+    };
+    matches!(to, Target::Person { nick, .. } if nick.eq_ignore_ascii_case(&entry.draft.from.nick))
 }
 
 /// Whether a message can leave together with the one before it.
@@ -225,51 +230,67 @@ fn goes_with(first: &Entry, next: &Entry) -> bool {
     }
 }
 
-/// Writes a message as it is heard, with these tags ahead of its own.
-pub(crate) fn write_message(entry: &Entry, caps: Caps, first: &[(&str, &str)], out: &mut Vec<u8>) {
+/// Begins a line about what somebody did, as a member with these capabilities is told of it: with
+/// its tags and its author.
+pub(crate) fn event<'a>(
+    out: &'a mut Vec<u8>,
+    caps: Caps,
+    time_ms: u64,
+    id: Option<&MsgId>,
+    from: &Source,
+) -> Line<'a> {
+    tagged(out, caps, time_ms, id, from).source_of(&from.nick, &from.user, &from.host)
+}
+
+/// Begins a line with the tags that tell when something was done, and by whom.
+fn tagged<'a>(
+    out: &'a mut Vec<u8>,
+    caps: Caps,
+    time_ms: u64,
+    id: Option<&MsgId>,
+    from: &Source,
+) -> Line<'a> {
+    let mut line = Line::new(out);
+    if caps.has(Caps::TIME) {
+        line = line.tag("time", &crate::irc::time_text(time_ms));
+    }
+    if let Some(id) = id.filter(|_| caps.has(Caps::TAGS)) {
+        line = line.tag("msgid", id.as_str());
+    }
+    let account = from.account.as_deref();
+    if let Some(account) = account.filter(|_| caps.has(Caps::ACCOUNT_TAG)) {
+        line = line.tag("account", account);
+    }
+    line
+}
+
+/// Writes a message as it is heard.
+pub(crate) fn write_message(entry: &Entry, caps: Caps, out: &mut Vec<u8>) {
+    let Draft { id, from, act } = &entry.draft;
     let Act::Say {
         verb,
         to,
         text,
         tags,
-    } = &entry.draft.act
+    } = act
     else {
         return;
     };
-    let is_tagmsg = *verb == crate::log::Verb::Tagmsg;
+    let is_tagmsg = *verb == Verb::Tagmsg;
     if is_tagmsg && !caps.has(Caps::TAGS) {
         return;
     }
-    let mut line = Line::new(out);
-    for (key, value) in first {
-        line = line.tag(key, value);
-    }
-    if caps.has(Caps::TIME) {
-        line = line.tag("time", &crate::irc::time_text(entry.time_ms));
-    }
-    if caps.has(Caps::TAGS) {
-        line = line.tag("msgid", entry.draft.id.as_str());
-    }
-    if let Some(account) = entry
-        .draft
-        .from
-        .account
-        .as_deref()
-        .filter(|_| caps.has(Caps::ACCOUNT_TAG))
-    {
-        line = line.tag("account", account);
-    }
+    let mut line = tagged(out, caps, entry.time_ms, Some(id), from);
     if caps.has(Caps::TAGS) {
         line = line.written_tags(tags);
     }
-    let from = &entry.draft.from;
     let line = line
         .source_of(&from.nick, &from.user, &from.host)
-        .command(verb.command());
-    let line = match to {
-        Target::Room(name) => line.param(name),
-        Target::Person { nick, .. } => line.param(nick),
-    };
+        .command(verb.command())
+        .param(match to {
+            Target::Room(name) => name,
+            Target::Person { nick, .. } => nick,
+        });
     if is_tagmsg {
         line.end();
     } else {

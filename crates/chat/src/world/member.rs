@@ -82,15 +82,25 @@ pub struct Local {
     pub(crate) errand: Option<Box<Errand>>,
     /// Replies of this turn.
     pub(crate) reply: Vec<u8>,
-    /// The label of the command that is being answered, and where in `reply` its answer begins.
-    pub(crate) labelled: Option<(Box<str>, usize)>,
+    /// The labelled command that is being answered.
+    pub(crate) labelled: Option<Box<Labelled>>,
+}
+
+/// A labelled command that is being answered.
+#[derive(Debug)]
+pub(crate) struct Labelled {
+    pub(crate) label: Box<str>,
+    /// Where in the replies its answer begins.
+    pub(crate) start: usize,
+    /// What waits for its drafts, if it has any.
+    pub(crate) later: Option<u64>,
 }
 
 /// What a member's job is for, until its outcome is there.
 #[derive(Debug, Default)]
 pub(crate) struct Errand {
-    /// The label of the command that it answers.
-    pub(crate) label: Option<Box<str>>,
+    /// The answer under a label that its outcome belongs to.
+    pub(crate) answer: Option<u64>,
     pub(crate) purpose: Purpose,
 }
 

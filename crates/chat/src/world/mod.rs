@@ -84,6 +84,8 @@ pub struct World {
     drafts: Vec<Draft>,
     /// Whose drafts are on their way.
     pending: HashMap<MsgId, Pending>,
+    /// Answers under a label that wait for what their command has drafted.
+    answers: HashMap<u64, Answer>,
     /// Who has replies that were not handed on.
     dirty: Vec<MemberId>,
     /// Drawn at random, so that no two runs give a message the same name.
@@ -98,10 +100,20 @@ pub struct World {
 }
 
 /// A draft that is on its way to the log.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Pending {
     by: MemberId,
-    label: Option<String>,
+    /// The answer that what becomes of it belongs to.
+    answer: Option<u64>,
+}
+
+/// What a labelled command is answered, once all that it drafted is settled.
+#[derive(Debug)]
+struct Answer {
+    label: Box<str>,
+    /// Drafts that are not settled.
+    waits_for: u32,
+    lines: Vec<u8>,
 }
 
 /// Who comes.
@@ -128,6 +140,7 @@ impl World {
             log,
             drafts: vec![],
             pending: HashMap::new(),
+            answers: HashMap::new(),
             dirty: vec![],
             run,
             counter: 0,
@@ -201,18 +214,20 @@ impl World {
         !self.pending.is_empty()
     }
 
-    /// Wants something to be kept; its author hears of it when it is.
-    pub(crate) fn draft(&mut self, by: MemberId, act: Act, label: Option<String>) {
+    /// Wants something to be kept; its author hears of it when it is. If the command in hand is
+    /// labelled, what he hears is part of its answer.
+    pub(crate) fn draft(&mut self, by: MemberId, act: Act) {
         let Some(member) = self.members.get(&by) else {
             return;
         };
         if let Some(local) = member.local() {
             local.outbox.drafted();
         }
+        let from = Arc::clone(&member.source);
+        let answer = self.answer_later(by);
         self.counter += 1;
         let id = MsgId::new(self.run, self.counter);
-        let from = Arc::clone(&member.source);
-        self.pending.insert(id.clone(), Pending { by, label });
+        self.pending.insert(id.clone(), Pending { by, answer });
         self.drafts.push(Draft { id, from, act });
     }
 

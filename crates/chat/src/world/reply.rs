@@ -1,7 +1,10 @@
 //! What the world answers to one member: gathered in a turn, sent at its end.
 
-use super::{MemberId, World};
-use crate::irc::Line;
+use std::collections::hash_map::Entry;
+
+use super::member::Labelled;
+use super::{Answer, MemberId, Pending, World};
+use crate::irc::{Caps, Line};
 
 impl World {
     /// Writes a line to a member of this server; to anybody else nothing. It leaves when the turn ends.
@@ -37,69 +40,119 @@ impl World {
         self.numeric(to, number, |line| line.param(what).end_with(why));
     }
 
-    /// Begins the answer to a command that was labelled.
-    pub(crate) fn begin_answer(&mut self, to: MemberId, label: &str) {
-        if let Some(local) = self.members.get_mut(&to).and_then(|m| m.local_mut()) {
-            local.labelled = Some((label.into(), local.reply.len()));
-        }
-    }
-
-    /// Ends the answer: what was written since is labelled, as one line, as a batch, or as nothing
-    /// (<https://ircv3.net/specs/extensions/labeled-response>). An answer that comes later is
-    /// labelled when it comes.
-    pub(crate) fn end_answer(&mut self, to: MemberId, comes_later: bool) {
-        let server = self.settings.server_name.clone();
-        self.counter += 1;
-        let reference = format!("l{:x}", self.counter);
+    /// Writes lines to a member as one with his capabilities reads them.
+    pub(crate) fn write_for(&mut self, to: MemberId, write: impl FnOnce(Caps, &mut Vec<u8>)) {
         let Some(local) = self.members.get_mut(&to).and_then(|m| m.local_mut()) else {
             return;
         };
-        let Some((label, start)) = local.labelled.take() else {
-            return;
-        };
-        let answer = local.reply.split_off(start);
-        let out = &mut local.reply;
-        match answer.split_inclusive(|byte| *byte == b'\n').count() {
-            0 if comes_later => {}
-            0 => Line::new(out)
-                .tag("label", &label)
-                .source(&server)
-                .command("ACK")
-                .end(),
-            1 => add_tag(&answer, "label", &label, out),
-            _ => {
-                Line::new(out)
-                    .tag("label", &label)
-                    .source(&server)
-                    .command("BATCH")
-                    .param(&format!("+{reference}"))
-                    .param("labeled-response")
-                    .end();
-                for line in answer.split_inclusive(|byte| *byte == b'\n') {
-                    if has_tag(line, b"batch") {
-                        out.extend_from_slice(line);
-                    } else {
-                        add_tag(line, "batch", &reference, out);
-                    }
-                }
-                Line::new(out)
-                    .source(&server)
-                    .command("BATCH")
-                    .param(&format!("-{reference}"))
-                    .end();
-            }
-        }
-        if !local.reply.is_empty() && !self.dirty.contains(&to) {
+        let was_empty = local.reply.is_empty();
+        write(local.outbox.caps(), &mut local.reply);
+        if was_empty && !local.reply.is_empty() {
             self.dirty.push(to);
         }
     }
 
+    /// Begins the answer to a command that was labelled.
+    pub(crate) fn begin_answer(&mut self, to: MemberId, label: &str) {
+        if let Some(local) = self.members.get_mut(&to).and_then(|m| m.local_mut()) {
+            local.labelled = Some(Box::new(Labelled {
+                label: label.into(),
+                start: local.reply.len(),
+                later: None,
+            }));
+        }
+    }
+
+    /// Ends the answer: what was written since is labelled, as one line, as a batch, or as nothing
+    /// (<https://ircv3.net/specs/extensions/labeled-response>). If the command has drafted something
+    /// that is not settled, or the rest `comes_later`, so does all of the answer.
+    pub(crate) fn end_answer(&mut self, to: MemberId, comes_later: bool) {
+        let Some(local) = self.members.get_mut(&to).and_then(|m| m.local_mut()) else {
+            return;
+        };
+        let Some(labelled) = local.labelled.take() else {
+            return;
+        };
+        let lines = local.reply.split_off(labelled.start);
+        match labelled.later {
+            Some(answer) => {
+                if let Some(answer) = self.answers.get_mut(&answer) {
+                    answer.lines.extend_from_slice(&lines);
+                }
+            }
+            None if lines.is_empty() && comes_later => {}
+            None => self.write_answer(to, &labelled.label, &lines),
+        }
+    }
+
+    /// The answer that a draft of this member belongs to: that of the labelled command in hand.
+    pub(super) fn answer_later(&mut self, by: MemberId) -> Option<u64> {
+        let local = self.members.get_mut(&by)?.local_mut()?;
+        let labelled = local.labelled.as_mut()?;
+        let counter = &mut self.counter;
+        let number = *labelled.later.get_or_insert_with(|| {
+            *counter += 1;
+            *counter
+        });
+        let answer = self.answers.entry(number).or_insert_with(|| Answer {
+            label: labelled.label.clone(),
+            waits_for: 0,
+            lines: vec![],
+        });
+        answer.waits_for += 1;
+        Some(number)
+    }
+
+    /// Tells what has become of a draft; what its author is told is part of the answer to the
+    /// command that drafted it, and leaves when all its drafts are settled.
+    pub(super) fn answering(&mut self, draft: Pending, tell: impl FnOnce(&mut Self)) {
+        let Pending { by, answer } = draft;
+        let Some(number) = answer else {
+            return tell(self);
+        };
+        if let (Some(answer), Some(local)) = (
+            self.answers.get(&number),
+            self.members.get_mut(&by).and_then(|m| m.local_mut()),
+        ) {
+            local.labelled = Some(Box::new(Labelled {
+                label: answer.label.clone(),
+                start: local.reply.len(),
+                later: Some(number),
+            }));
+        }
+        tell(self);
+        self.end_answer(by, false);
+        if let Entry::Occupied(mut answer) = self.answers.entry(number) {
+            answer.get_mut().waits_for -= 1;
+            if answer.get().waits_for == 0 {
+                let Answer { label, lines, .. } = answer.remove();
+                self.write_answer(by, &label, &lines);
+            }
+        }
+    }
+
+    /// Writes the lines of an answer under their label.
+    fn write_answer(&mut self, to: MemberId, label: &str, lines: &[u8]) {
+        let server = self.settings.clone();
+        self.counter += 1;
+        let reference = format!("l{:x}", self.counter);
+        self.write_for(to, |_, out| {
+            label_lines(&server.server_name, label, &reference, lines, out);
+        });
+    }
+
     /// Sends what a member was answered in this turn, ahead of what others are told too.
     pub(crate) fn send_reply(&mut self, to: MemberId) {
-        if let Some(local) = self.members.get_mut(&to).and_then(|m| m.local_mut())
-            && !local.reply.is_empty()
-        {
-            let reply = std::mem::take(&mut local.reply);
+        let Some(local) = self.members.get_mut(&to).and_then(|m| m.local_mut()) else {
+            return;
+        };
+        let mut reply = std::mem::take(&mut local.reply);
+        // The answer to a labelled command leaves when it is whole.
+        if let Some(labelled) = &mut local.labelled {
+            local.reply = reply.split_off(labelled.start);
+            labelled.start = 0;
+        }
+        if !reply.is_empty() {
             local.outbox.send_own(&reply);
         }
     }
@@ -109,11 +162,40 @@ impl World {
             self.send_reply(to);
         }
     }
+}
 
-    /// The label of the command in hand, taken so that the answer can come later.
-    pub(crate) fn take_label(&mut self, of: MemberId) -> Option<String> {
-        let local = self.members.get_mut(&of)?.local_mut()?;
-        local.labelled.take().map(|(label, _)| label.into())
+/// Puts a label on the lines of an answer: on the only one, on a batch of them, or on the word that
+/// there is none.
+fn label_lines(server: &str, label: &str, reference: &str, lines: &[u8], out: &mut Vec<u8>) {
+    let each = || lines.split_inclusive(|byte| *byte == b'\n');
+    match each().count() {
+        0 => Line::new(out)
+            .tag("label", label)
+            .source(server)
+            .command("ACK")
+            .end(),
+        1 => add_tag(lines, "label", label, out),
+        _ => {
+            Line::new(out)
+                .tag("label", label)
+                .source(server)
+                .command("BATCH")
+                .param(&format!("+{reference}"))
+                .param("labeled-response")
+                .end();
+            for line in each() {
+                if has_tag(line, b"batch") {
+                    out.extend_from_slice(line);
+                } else {
+                    add_tag(line, "batch", reference, out);
+                }
+            }
+            Line::new(out)
+                .source(server)
+                .command("BATCH")
+                .param(&format!("-{reference}"))
+                .end();
+        }
     }
 }
 

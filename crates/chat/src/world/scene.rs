@@ -136,7 +136,7 @@ fn two_meet_in_a_room() {
     scene.check("tom", &[":一棵树!一棵树@loopback PRIVMSG #r :你好"]);
     scene.check(
         "一棵树",
-        &["@label=b;msgid=0000000000001-2 :一棵树!一棵树@loopback PRIVMSG #r :你好"],
+        &["@label=b;msgid=0000000000001-3 :一棵树!一棵树@loopback PRIVMSG #r :你好"],
     );
     scene.says("tom", "PRIVMSG 一棵树 hi");
     let heard = scene.hears("一棵树");

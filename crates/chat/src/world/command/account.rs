@@ -73,8 +73,7 @@ impl World {
         };
         match hash {
             Ok(password) => {
-                let label = self.take_label(by);
-                self.draft(by, Act::Account { name, password }, label);
+                self.draft(by, Act::Account { name, password });
             }
             Err(error) => {
                 let why = format!("You were not registered: {error}");
@@ -104,7 +103,7 @@ impl World {
             return;
         };
         let by = author.by;
-        let _ = self.labelled(by, author.label.as_deref(), |world| {
+        self.answering(author, |world| {
             if is_made {
                 world.serve(by, "REGISTER", |line| {
                     line.param("SUCCESS")
@@ -116,7 +115,6 @@ impl World {
                 let why = "This name belongs to somebody";
                 world.fail_on(by, "REGISTER", "ACCOUNT_EXISTS", &[name], why);
             }
-            Then::Go
         });
     }
 

@@ -7,8 +7,8 @@ mod talk;
 
 use std::sync::Arc;
 
-use super::member::Purpose;
-use super::{MemberId, World};
+use super::member::Errand;
+use super::{MemberId, Pending, World};
 use crate::accounts::{HashError, Password};
 use crate::irc::{Caps, Message, ParseError, numeric};
 
@@ -196,14 +196,19 @@ impl World {
         };
         self.begin_answer(by, label);
         let then = answer(self);
-        if matches!(then, Then::Wait(_))
-            && let Some(local) = self.members.get_mut(&by).and_then(|m| m.local_mut())
-        {
-            let label = local.labelled.take().map(|(label, _)| label);
-            local.errand.get_or_insert_default().label = label;
+        if matches!(then, Then::Wait(_)) {
+            self.answer_with_outcome(by);
         }
         self.end_answer(by, matches!(then, Then::Settle));
         then
+    }
+
+    /// The answer to the labelled command in hand waits for the outcome of the member's job too.
+    fn answer_with_outcome(&mut self, by: MemberId) {
+        let answer = self.answer_later(by);
+        if let Some(local) = self.members.get_mut(&by).and_then(|m| m.local_mut()) {
+            local.errand.get_or_insert_default().answer = answer;
+        }
     }
 
     /// A member's job is done: what came of it is answered, under the label of its command.
@@ -215,14 +220,18 @@ impl World {
         else {
             return Then::Close;
         };
-        let errand = local.errand.take();
-        let (label, purpose) = errand.map_or((None, Purpose::Plain), |errand| {
-            (errand.label, errand.purpose)
+        let Errand { answer, purpose } = local.errand.take().map_or_else(Errand::default, |e| *e);
+        let mut then = Then::Go;
+        self.answering(Pending { by, answer }, |world| {
+            then = match outcome {
+                Outcome::Hashed(hash) => world.on_hashed(by, purpose, hash),
+                Outcome::Verified(is_right) => world.on_verified(by, purpose, is_right),
+            };
+            if matches!(then, Then::Wait(_)) {
+                world.answer_with_outcome(by);
+            }
         });
-        self.labelled(by, label.as_deref(), |world| match outcome {
-            Outcome::Hashed(hash) => world.on_hashed(by, purpose, hash),
-            Outcome::Verified(is_right) => world.on_verified(by, purpose, is_right),
-        })
+        then
     }
 
     pub(super) fn on_bad_line(&mut self, by: MemberId, error: &ParseError) -> Then {

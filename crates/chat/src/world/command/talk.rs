@@ -3,7 +3,7 @@
 use super::{Call, Then};
 use crate::irc::{Folded, numeric};
 use crate::log::{Act, Entry, Refusal, Target, Verb};
-use crate::world::{DRAFTS_PER_MEMBER, MemberId, World};
+use crate::world::{DRAFTS_PER_MEMBER, MemberId, Pending, World};
 
 impl World {
     pub(super) fn on_say(&mut self, call: Call<'_>) -> Then {
@@ -34,18 +34,14 @@ impl World {
         };
         for name in targets.split(',') {
             if let Some(to) = self.target(by, name) {
-                let label = self.take_label(by);
                 let (text, tags) = (text.to_owned(), String::new());
-                self.draft(
-                    by,
-                    Act::Say {
-                        verb,
-                        to,
-                        text,
-                        tags,
-                    },
-                    label,
-                );
+                let act = Act::Say {
+                    verb,
+                    to,
+                    text,
+                    tags,
+                };
+                self.draft(by, act);
             }
         }
         Then::Go
@@ -79,17 +75,11 @@ impl World {
     }
 
     /// What somebody said will not be kept, and so nobody hears it.
-    pub(in crate::world) fn refused(&mut self, by: MemberId, label: Option<&str>, why: &Refusal) {
-        if let Some(label) = label {
-            self.begin_answer(by, label);
-        }
-        self.fail(
-            by,
-            "*",
-            "MESSAGE_NOT_KEPT",
-            &format!("Nobody has heard it: {why}"),
-        );
-        self.end_answer(by, false);
+    pub(in crate::world) fn refused(&mut self, draft: Pending, why: &Refusal) {
+        let why = format!("Nobody has heard it: {why}");
+        self.answering(draft, |world| {
+            world.fail(draft.by, "*", "MESSAGE_NOT_KEPT", &why);
+        });
     }
 
     /// Something that is kept has changed.
