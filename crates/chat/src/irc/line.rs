@@ -1,14 +1,22 @@
 //! Writing one line.
 
+use memchr::memchr3;
+
 use super::escape;
 
 /// A line that is being written; [`end`](Self::end) ends it, else nothing of it stays.
+///
+/// Whatever it is given, it is one line of the shape that was asked for: what would end it, or
+/// make a word of two, is replaced.
 ///
 /// ```
 /// use sockeye_chat::irc::Line;
 /// let mut out = Vec::new();
 /// Line::new(&mut out).tag("time", "t").source("irc.test").command("001").param("tom").end_with("Welcome");
 /// assert_eq!(out, b"@time=t :irc.test 001 tom :Welcome\r\n");
+/// out.clear();
+/// Line::new(&mut out).command("PRIVMSG").param("#r").end_with("hi\r\nQUIT");
+/// assert_eq!(out, b"PRIVMSG #r :hi  QUIT\r\n");
 /// ```
 #[derive(Debug)]
 pub struct Line<'a> {
@@ -32,12 +40,21 @@ impl<'a> Line<'a> {
     /// A tag, ahead of everything else. An empty value is left out.
     #[must_use]
     pub fn tag(mut self, key: &str, value: &str) -> Self {
-        self.out.push(if self.has_tags { b';' } else { b'@' });
-        self.has_tags = true;
-        self.out.extend_from_slice(key.as_bytes());
+        self.begin_tag();
+        self.put_word(key);
         if !value.is_empty() {
             self.out.push(b'=');
             self.out.extend_from_slice(escape(value).as_bytes());
+        }
+        self
+    }
+
+    /// Tags that are written already, `;` between them.
+    #[must_use]
+    pub fn written_tags(mut self, tags: &str) -> Self {
+        if !tags.is_empty() {
+            self.begin_tag();
+            self.put_word(tags);
         }
         self
     }
@@ -47,31 +64,20 @@ impl<'a> Line<'a> {
     pub fn source(mut self, source: &str) -> Self {
         self.behind_tags();
         self.out.push(b':');
-        self.out.extend_from_slice(source.as_bytes());
+        self.put_word(source);
         self.out.push(b' ');
         self
     }
 
     /// Who says it, from its parts: `nick!user@host`.
     #[must_use]
-    pub fn source_of(self, nick: &str, user: &str, host: &str) -> Self {
-        let line = self.source(nick);
-        // The blank behind the nick.
-        line.out.pop();
-        for part in ["!", user, "@", host, " "] {
-            line.out.extend_from_slice(part.as_bytes());
+    pub fn source_of(mut self, nick: &str, user: &str, host: &str) -> Self {
+        self.behind_tags();
+        for (sign, part) in [(b':', nick), (b'!', user), (b'@', host)] {
+            self.out.push(sign);
+            self.put_word(part);
         }
-        line
-    }
-
-    /// Tags that are written already, `;` between them.
-    #[must_use]
-    pub fn written_tags(mut self, tags: &str) -> Self {
-        if !tags.is_empty() {
-            self.out.push(if self.has_tags { b';' } else { b'@' });
-            self.has_tags = true;
-            self.out.extend_from_slice(tags.as_bytes());
-        }
+        self.out.push(b' ');
         self
     }
 
@@ -79,7 +85,7 @@ impl<'a> Line<'a> {
     #[must_use]
     pub fn command(mut self, command: &str) -> Self {
         self.behind_tags();
-        self.out.extend_from_slice(command.as_bytes());
+        self.put_word(command);
         self
     }
 
@@ -87,17 +93,23 @@ impl<'a> Line<'a> {
     /// none of that is written as `*`, so that the line keeps its shape.
     #[must_use]
     pub fn param(self, param: &str) -> Self {
-        let fits = !param.is_empty() && !param.starts_with(':') && !param.contains(' ');
+        let fits = !param.is_empty() && !param.starts_with(':') && is_word(param);
         self.out.push(b' ');
         self.out
             .extend_from_slice(if fits { param.as_bytes() } else { b"*" });
         self
     }
 
-    /// Ends the line with a last parameter that may be anything.
+    /// Ends the line with a last parameter that may be anything; CR, LF and NUL become blanks.
     pub fn end_with(mut self, trailing: &str) {
         self.out.extend_from_slice(b" :");
+        let start = self.out.len();
         self.out.extend_from_slice(trailing.as_bytes());
+        if memchr3(0, b'\r', b'\n', &self.out[start..]).is_some() {
+            replace(&mut self.out[start..], b' ', |byte| {
+                matches!(byte, 0 | b'\r' | b'\n')
+            });
+        }
         self.finish();
     }
 
@@ -111,6 +123,20 @@ impl<'a> Line<'a> {
         self.ended = true;
     }
 
+    /// Writes what has to stay one word: what would end it becomes `_`.
+    fn put_word(&mut self, word: &str) {
+        let start = self.out.len();
+        self.out.extend_from_slice(word.as_bytes());
+        if !is_word(word) {
+            replace(&mut self.out[start..], b'_', |byte| !is_in_word(byte));
+        }
+    }
+
+    fn begin_tag(&mut self) {
+        self.out.push(if self.has_tags { b';' } else { b'@' });
+        self.has_tags = true;
+    }
+
     fn behind_tags(&mut self) {
         if self.has_tags {
             self.out.push(b' ');
@@ -119,10 +145,64 @@ impl<'a> Line<'a> {
     }
 }
 
+fn is_word(text: &str) -> bool {
+    text.bytes().all(is_in_word)
+}
+
+fn is_in_word(byte: u8) -> bool {
+    !matches!(byte, 0 | b'\r' | b'\n' | b' ')
+}
+
+fn replace(bytes: &mut [u8], with: u8, is_bad: fn(u8) -> bool) {
+    for byte in bytes.iter_mut().filter(|byte| is_bad(**byte)) {
+        *byte = with;
+    }
+}
+
 impl Drop for Line<'_> {
     fn drop(&mut self) {
         if !self.ended {
             self.out.truncate(self.start);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(expected: &str, write: impl FnOnce(Line<'_>)) {
+        let mut out = b"ahead\r\n".to_vec();
+        write(Line::new(&mut out));
+        let out = String::from_utf8(out).unwrap();
+        assert_eq!(out.strip_prefix("ahead\r\n"), Some(expected));
+    }
+
+    #[test]
+    fn a_line_keeps_its_shape_whatever_it_is_given() {
+        check("@a;b=c\\sd;+e=1 :n!u@h C * * :\r\n", |line| {
+            line.tag("a", "")
+                .tag("b", "c d")
+                .written_tags("+e=1")
+                .source_of("n", "u", "h")
+                .command("C")
+                .param("")
+                .param(":x")
+                .end_with("");
+        });
+        check("@k_=\\r\\n\\sv;a_=1 :s__s C_ * p :t  t \r\n", |line| {
+            line.tag("k\n", "\r\n\0v")
+                .written_tags("a =1")
+                .source("s\r\ns")
+                .command("C\0")
+                .param("a\nb")
+                .param("p")
+                .end_with("t\r\nt\0");
+        });
+    }
+
+    #[test]
+    fn what_is_not_ended_is_nothing() {
+        check("", |line| drop(line.tag("a", "b").source("s").command("C")));
     }
 }

@@ -17,12 +17,13 @@ impl<'a> Tags<'a> {
         self.0
     }
 
-    /// Each key with its value as it is written; a key without one has an empty one.
+    /// Each key with its value as it is written; a key without one has an empty one. What has no key
+    /// is passed over.
     pub fn iter(self) -> impl Iterator<Item = (&'a str, &'a str)> {
         self.0
             .split(';')
-            .filter(|tag| !tag.is_empty())
             .map(|tag| tag.split_once('=').unwrap_or((tag, "")))
+            .filter(|(key, _)| !key.is_empty())
     }
 
     /// The value of a key; of several the last counts.
@@ -51,6 +52,7 @@ pub fn unescape(value: &str) -> Cow<'_, str> {
                 's' => ' ',
                 'r' => '\r',
                 'n' => '\n',
+                // What needs no backslash loses it.
                 other => other,
             })),
             other => meant.push(other),
@@ -61,14 +63,15 @@ pub fn unescape(value: &str) -> Cow<'_, str> {
 
 /// A tag's value as it is written.
 pub fn escape(value: &str) -> Cow<'_, str> {
-    if !value.contains([';', ' ', '\\', '\r', '\n']) {
+    if !value.contains([';', ' ', '\\', '\r', '\n', '\0']) {
         return Cow::Borrowed(value);
     }
     let mut written = String::with_capacity(value.len() + 8);
     for char in value.chars() {
         match char {
             ';' => written.push_str("\\:"),
-            ' ' => written.push_str("\\s"),
+            // NUL cannot be written at all.
+            ' ' | '\0' => written.push_str("\\s"),
             '\\' => written.push_str("\\\\"),
             '\r' => written.push_str("\\r"),
             '\n' => written.push_str("\\n"),

@@ -178,7 +178,7 @@ impl World {
     /// One line of a member, without its CR LF. What it answers and who hears of it is sent when the
     /// [turn ends](Self::end_turn).
     pub fn on_line(&mut self, by: MemberId, line: &[u8]) -> Then {
-        match Message::parse(line) {
+        match Message::parse_said(line) {
             Ok(message) => self.on_message(by, &message),
             Err(ParseError::Empty | ParseError::NoCommand) => Then::Go,
             Err(error) => self.on_bad_line(by, &error),

@@ -235,6 +235,12 @@ impl World {
     }
 
     pub(super) fn on_bad_line(&mut self, by: MemberId, error: &ParseError) -> Then {
+        if error.is_too_long() {
+            self.numeric(by, numeric::ERR_INPUTTOOLONG, |line| {
+                line.end_with(&format!("Input line was too long: {error}"));
+            });
+            return Then::Go;
+        }
         self.fail(
             by,
             "*",
