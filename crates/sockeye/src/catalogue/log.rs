@@ -75,6 +75,7 @@ texts! {
     DOES_DAYTIME: "says what time it is", "报告当前时间";
     DOES_HUB: "what one says all others hear", "一人发言，其他人都能听到";
     DOES_FILES: "takes and sends files", "收发文件";
+    DOES_CHAT: "rooms and messages for every IRC client", "聊天室与消息，任何 IRC 客户端可用";
     DOES_RELAY: "passes everything on", "转发一切";
     DOES_EXEC: "runs commands for those who may", "为获准者执行命令";
     TRY_DIAL: "type a line, read it in upper case", "输入一行，看它变成大写";

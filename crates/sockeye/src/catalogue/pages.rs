@@ -49,6 +49,7 @@ pub(super) const HEADINGS: &[(&str, &str)] = &[
     ("Limits", "上限"),
     ("Commands", "命令"),
     ("Files", "文件"),
+    ("Chat", "聊天"),
     ("Which packets", "哪些包"),
     ("Who may", "谁可以"),
     ("Several hosts", "多台主机"),

@@ -37,6 +37,22 @@ pub(super) const PAGE: Page = Page {
             "insecure_anyone",
             "exec、files：为本机任何程序服务（回环地址上的明文套接字）",
         ),
+        ("history", "chat 是否保存聊天记录：on、off（默认 on）"),
+        ("server_name", "chat 中本服务器的名字（默认 sockeye.local）"),
+        ("network", "chat 中全体服务器合称的名字（默认 sockeye）"),
+        ("motd", "chat 向来者显示的文字"),
+        (
+            "flood",
+            "chat 成员每秒可持续发多少行，或 off（默认 4，一次最多 32）",
+        ),
+        (
+            "sendq",
+            "chat 中读得慢的成员可积压多少，超过即断开（默认 1MiB）",
+        ),
+        (
+            "rooms_per_member",
+            "chat 成员最多同时在几个聊天室（默认 50）",
+        ),
         ("once", "只服务一个对端，然后结束"),
         ("requests", "回答这么多次后关闭该连接，继续接受新连接"),
         (

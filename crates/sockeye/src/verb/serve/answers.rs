@@ -9,7 +9,7 @@ use sockeye_frame::Framing;
 use sockeye_service::reply::{Chargen, Daytime, Discard, Echo, Reply, Upper};
 use sockeye_service::{Hub, Print, Relay, Service as Answers};
 
-use super::{Entry, Service, commands, shared_folder};
+use super::{Entry, Service, chat, commands, shared_folder};
 use crate::context::Context;
 use crate::exit::{Usage, unless_closed, unwritten, usage};
 use crate::ui::Flow;
@@ -30,6 +30,15 @@ impl<'a> Maker<'a> {
             context,
             ansi,
             print: OnceCell::new(),
+        }
+    }
+
+    /// Refuses an entry for which nothing could be made. What is kept by one alone is left alone:
+    /// the one who has it may be running.
+    pub(super) fn check(&self, entry: &Entry) -> anyhow::Result<()> {
+        match entry.service {
+            Some(Service::Chat) => chat::examine(entry),
+            _ => self.make(entry).map(drop),
         }
     }
 
@@ -61,6 +70,7 @@ impl<'a> Maker<'a> {
             }
             Service::Exec => commands::make(self.context, entry)?,
             Service::Files => shared_folder::make(self.context, entry)?,
+            Service::Chat => chat::make(self.context, entry)?,
         })
     }
 

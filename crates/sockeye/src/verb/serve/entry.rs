@@ -11,7 +11,8 @@ use sockeye_net::{Endpoint, Moment, OptionError};
 use sockeye_service::exec::server::Pattern;
 use sockeye_service::{Cidr, Options};
 
-use super::{commands, shared_folder};
+use super::chat::{Flood, HostLike, SendQ, Switch};
+use super::{chat, commands, shared_folder};
 use crate::exit::{Usage, usage};
 use crate::values::{Charset, Count, Pause, ReadSize, Wait, from_text, from_texts};
 
@@ -30,6 +31,7 @@ pub(crate) enum Service {
     Relay,
     Exec,
     Files,
+    Chat,
 }
 
 impl Service {
@@ -101,6 +103,37 @@ pub(crate) struct Entry {
     /// `exec`, `files`: serve any program of this machine, over plain sockets on loopback
     #[arg(long, help_heading = "Who may")]
     pub(crate) insecure_anyone: bool,
+
+    /// Whether `chat` keeps what is said: on, off (default: on)
+    #[arg(
+        long,
+        value_name = "SWITCH",
+        help_heading = "Chat",
+        hide_possible_values = true
+    )]
+    pub(crate) history: Option<Switch>,
+    /// What `chat` calls this server (default: sockeye.local)
+    #[arg(long, value_name = "NAME", help_heading = "Chat")]
+    #[serde(deserialize_with = "from_text")]
+    pub(crate) server_name: Option<HostLike>,
+    /// What `chat` calls all its servers together (default: sockeye)
+    #[arg(long, value_name = "NAME", help_heading = "Chat")]
+    #[serde(deserialize_with = "from_text")]
+    pub(crate) network: Option<HostLike>,
+    /// The text that `chat` shows to whoever comes
+    #[arg(long, value_name = "FILE", help_heading = "Chat")]
+    pub(crate) motd: Option<PathBuf>,
+    /// Lines a second that a member of `chat` may go on saying, or off (default: 4, 32 at once)
+    #[arg(long, value_name = "LINES", help_heading = "Chat")]
+    #[serde(deserialize_with = "from_text")]
+    pub(crate) flood: Option<Flood>,
+    /// What may wait in `chat` for a member who reads slowly, before he is dropped (default: 1MiB)
+    #[arg(long, value_name = "SIZE", help_heading = "Chat")]
+    #[serde(deserialize_with = "from_text")]
+    pub(crate) sendq: Option<SendQ>,
+    /// Rooms that a member of `chat` may be in (default: 50)
+    #[arg(long, value_name = "COUNT", help_heading = "Chat")]
+    pub(crate) rooms_per_member: Option<Count>,
 
     /// Serve one peer, then end
     #[arg(long, help_heading = "Limits")]
@@ -181,6 +214,7 @@ impl Entry {
         }
         commands::check(self)?;
         shared_folder::check(self)?;
+        chat::check(self)?;
         self.with_options()?;
         self.encoded(self.quit_on.as_deref())?;
         self.encoded(self.text.as_deref())?;
@@ -274,6 +308,13 @@ impl Entry {
                 read_only,
                 public,
                 insecure_anyone,
+                history,
+                server_name,
+                network,
+                motd,
+                flood,
+                sendq,
+                rooms_per_member,
                 ..
             } = entry.clone();
             Self {
@@ -292,6 +333,13 @@ impl Entry {
                 read_only,
                 public,
                 insecure_anyone,
+                history,
+                server_name,
+                network,
+                motd,
+                flood,
+                sendq,
+                rooms_per_member,
                 ..Self::default()
             }
         };

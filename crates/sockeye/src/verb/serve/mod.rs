@@ -1,6 +1,7 @@
 //! `sockeye serve`: services on endpoints, until interrupted.
 
 mod answers;
+mod chat;
 mod commands;
 mod door;
 mod entry;

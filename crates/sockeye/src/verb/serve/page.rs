@@ -61,6 +61,7 @@ fn about(service: Service, lang: Lang) -> &'static str {
         Service::Relay => say::DOES_RELAY,
         Service::Exec => say::DOES_EXEC,
         Service::Files => say::DOES_FILES,
+        Service::Chat => say::DOES_CHAT,
     }
     .get(lang)
 }

@@ -69,7 +69,7 @@ impl Exchange<'_> {
         let mut plan = Plan::default();
         for entry in &config.entries {
             let options = entry.options()?;
-            self.maker.make(entry)?;
+            self.maker.check(entry)?;
             let label = entry.label();
             match self.running.iter().find(|old| old.entry.label() == label) {
                 Some(old) if old.entry == *entry => plan.same.push(label),

@@ -1,0 +1,279 @@
+//! `serve chat`: what it is called, what its members may, and where that may be served at all.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use clap::ValueEnum;
+use serde::Deserialize;
+use sockeye_chat::outbox::SENDQ_BYTES;
+use sockeye_chat::service::{Chat, ChatOptions, LINES_PER_SECOND, Members};
+use sockeye_chat::world::Settings;
+use sockeye_frame::ByteSize;
+use sockeye_net::Errno;
+use sockeye_service::{Conversation, Service as Answers};
+
+use super::{Entry, Service};
+use crate::context::Context;
+use crate::exit::usage;
+use crate::trust;
+
+/// Bytes of a message of the day: some screens full.
+const MOTD_LIMIT: u64 = 64 * 1024;
+
+/// Bytes of the name of a server (RFC 2812, section 2.3.1) or of a network.
+const NAME_LIMIT: usize = 63;
+
+/// Something that is done or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Switch {
+    On,
+    Off,
+}
+
+/// Lines a second that a member may go on saying, or `off`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Flood(Option<NonZeroU32>);
+
+impl FromStr for Flood {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Self(None));
+        }
+        let lines = text
+            .parse()
+            .ok()
+            .filter(|lines: &NonZeroU32| lines.get() <= 1_000_000);
+        lines.map(|lines| Self(Some(lines))).ok_or_else(|| {
+            format!("'{text}' is no rate; write lines a second (1 to 1000000), or off")
+        })
+    }
+}
+
+/// Bytes that may wait for a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SendQ(usize);
+
+impl SendQ {
+    /// The longest answer to a single line, with room.
+    const LEAST: ByteSize = ByteSize(64 << 10);
+    const MOST: ByteSize = ByteSize(1 << 30);
+}
+
+impl FromStr for SendQ {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let size: ByteSize = text.parse().map_err(|error| format!("{error}"))?;
+        let fits = usize::try_from(size.0).ok();
+        let fits = fits.filter(|_| (Self::LEAST..=Self::MOST).contains(&size));
+        fits.map(Self).ok_or_else(|| {
+            let (least, most) = (Self::LEAST, Self::MOST);
+            format!("{least} to {most} may wait for a member, not {text}")
+        })
+    }
+}
+
+/// What a server or a network is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HostLike(String);
+
+impl FromStr for HostLike {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+        let first = text
+            .bytes()
+            .next()
+            .is_some_and(|byte| byte.is_ascii_alphanumeric());
+        if first && text.len() <= NAME_LIMIT && text.bytes().all(fits) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(format!(
+            "'{text}' is no name; allowed are letters, digits, '.', '-' and '_', at most {NAME_LIMIT}"
+        ))
+    }
+}
+
+impl fmt::Display for HostLike {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Refuses flags that make no sense together.
+pub(super) fn check(entry: &Entry) -> anyhow::Result<()> {
+    if entry.service != Some(Service::Chat) {
+        for (given, flag) in [
+            (entry.history.is_some(), "history"),
+            (entry.server_name.is_some(), "server-name"),
+            (entry.network.is_some(), "network"),
+            (entry.motd.is_some(), "motd"),
+            (entry.flood.is_some(), "flood"),
+            (entry.sendq.is_some(), "sendq"),
+            (entry.rooms_per_member.is_some(), "rooms-per-member"),
+        ] {
+            if given {
+                return Err(usage!("{flag} is for chat"));
+            }
+        }
+        return Ok(());
+    }
+    if entry.frame.is_some() {
+        return Err(usage!(
+            "chat takes no frame: members speak IRC, in lines; an endpoint for guests says it itself: \
+             tcp://:7000?frame=raw"
+        ));
+    }
+    for (given, flag) in [
+        (entry.encoding.is_some(), "encoding"),
+        (entry.quit_on.is_some(), "quit-on"),
+        (entry.requests.is_some(), "requests"),
+        (entry.read_size.is_some(), "read-size"),
+        (entry.read_pause.is_some(), "read-pause"),
+        (entry.idle_timeout.is_some(), "idle-timeout"),
+    ] {
+        if given {
+            return Err(usage!("chat takes no {flag}: members speak IRC"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether it could be made, without making it: only one may use a store.
+pub(super) fn examine(entry: &Entry) -> anyhow::Result<()> {
+    settings(entry).map(drop)
+}
+
+/// The chat, for nobody yet.
+pub(super) fn make(context: &Context, entry: &Entry) -> anyhow::Result<Answers> {
+    let options = ChatOptions {
+        settings: settings(entry)?,
+        lines_per_second: entry
+            .flood
+            .map_or(Some(LINES_PER_SECOND), |Flood(rate)| rate),
+        sendq_bytes: entry.sendq.map_or(SENDQ_BYTES, |SendQ(bytes)| bytes),
+        authorized: authorized(context, entry)?,
+        ..ChatOptions::default()
+    };
+    let chat = Chat::start(options);
+    let members: Arc<dyn Conversation> = Arc::new(Members(chat));
+    Ok(members.into())
+}
+
+fn settings(entry: &Entry) -> anyhow::Result<Settings> {
+    let default = Settings::default();
+    let name = |name: &Option<HostLike>| name.as_ref().map(ToString::to_string);
+    Ok(Settings {
+        server_name: name(&entry.server_name).unwrap_or(default.server_name),
+        network: name(&entry.network).unwrap_or(default.network),
+        motd: entry.motd.as_deref().map_or(Ok(String::new()), motd)?,
+        rooms_per_member: entry
+            .rooms_per_member
+            .map_or(default.rooms_per_member, |count| count.0.get()),
+        ..default
+    })
+}
+
+/// The message of the day, as it is now.
+fn motd(path: &Path) -> anyhow::Result<String> {
+    let shown = path.display();
+    let unread = |error| usage!("the message of the day {shown}: {}", Errno::of(&error));
+    let size = std::fs::metadata(path).map_err(unread)?.len();
+    if size > MOTD_LIMIT {
+        return Err(usage!(
+            "the message of the day {shown} has {size} bytes, the limit is {MOTD_LIMIT}"
+        ));
+    }
+    let text = std::fs::read(path).map_err(unread)?;
+    String::from_utf8(text).map_err(|_| usage!("the message of the day {shown} is not UTF-8"))
+}
+
+/// The keys that log in by themselves, where any can be shown. A list that cannot be read lets
+/// nobody in by his key, and says so; others talk all the same.
+fn authorized(
+    context: &Context,
+    entry: &Entry,
+) -> anyhow::Result<Option<Arc<sockeye_net::Authorized>>> {
+    let secure = |endpoint: &sockeye_net::Endpoint| endpoint.place.scheme().is_secure();
+    if entry.endpoints.is_empty() || entry.endpoints.iter().any(secure) {
+        return trust::authorized(context).map(Some);
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::door::check_entry;
+    use super::*;
+
+    #[track_caller]
+    fn check_line(service: Service, expected: Result<(), &str>, change: impl FnOnce(&mut Entry)) {
+        let entry = Entry {
+            service: Some(service),
+            ..Entry::default()
+        };
+        check_entry(entry, "tcp://:0", expected, change);
+    }
+
+    #[test]
+    fn flags_that_make_no_sense_are_refused() {
+        check_line(Service::Chat, Ok(()), |_| {});
+        check_line(Service::Echo, Err("flood is for chat"), |entry| {
+            entry.flood = "off".parse().ok();
+        });
+        check_line(Service::Chat, Err("members speak IRC"), |entry| {
+            entry.frame = "line".parse().ok();
+        });
+        check_line(Service::Chat, Err("chat takes no quit-on"), |entry| {
+            entry.quit_on = Some("exit".into());
+        });
+    }
+
+    #[test]
+    fn values_are_read_as_they_are_written() {
+        assert_eq!("off".parse(), Ok(Flood(None)));
+        assert_eq!("8".parse(), Ok(Flood(NonZeroU32::new(8))));
+        for wrong in ["0", "-1", "on", "1000001"] {
+            assert!(wrong.parse::<Flood>().unwrap_err().contains("is no rate"));
+        }
+        assert_eq!("64KiB".parse(), Ok(SendQ(65_536)));
+        assert!(
+            "1KiB"
+                .parse::<SendQ>()
+                .unwrap_err()
+                .contains("64KiB to 1GiB")
+        );
+        assert!("irc.example.org".parse::<HostLike>().is_ok());
+        for wrong in ["", "-a", "a b", "一", &"a".repeat(64)] {
+            assert!(wrong.parse::<HostLike>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_message_of_the_day_is_text_of_a_sane_length() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("motd");
+        let check = |bytes: &[u8], expected: &str| {
+            std::fs::write(&path, bytes).unwrap();
+            let error = motd(&path).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        };
+        check(b"\xff", "is not UTF-8");
+        check(&vec![b'x'; MOTD_LIMIT as usize + 1], "the limit is 65536");
+        std::fs::write(&path, "你好\n").unwrap();
+        assert_eq!(motd(&path).unwrap(), "你好\n");
+        assert!(
+            motd(Path::new("/nonexistent"))
+                .unwrap_err()
+                .to_string()
+                .contains("ENOENT")
+        );
+    }
+}
