@@ -59,7 +59,7 @@ impl Hasher {
         self.work(move || {
             let salt: [u8; SALT_BYTES] = rand::random();
             let salt = SaltString::encode_b64(&salt).map_err(broken)?;
-            let hash = argon2()?.hash_password(password.as_bytes(), &salt);
+            let hash = argon2()?.hash_password(password.as_str().as_bytes(), &salt);
             Ok(hash.map_err(broken)?.to_string())
         })
         .await
@@ -70,7 +70,7 @@ impl Hasher {
         self.work(move || {
             let hash = PasswordHash::new(&hash).map_err(broken)?;
             // With the parameters that stand in the hash: older ones stay good.
-            match argon2()?.verify_password(password.as_bytes(), &hash) {
+            match argon2()?.verify_password(password.as_str().as_bytes(), &hash) {
                 Ok(()) => Ok(true),
                 Err(argon2::password_hash::Error::Password) => Ok(false),
                 Err(error) => Err(broken(error)),

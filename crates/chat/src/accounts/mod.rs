@@ -22,15 +22,15 @@ pub struct Account {
 
 /// A password as somebody has said it: never printed, overwritten when it is done with.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Password(Box<[u8]>);
+pub struct Password(String);
 
 impl Password {
     /// What somebody has said.
     pub fn new(said: &str) -> Self {
-        Self(said.as_bytes().into())
+        Self(said.to_owned())
     }
 
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -43,9 +43,10 @@ impl fmt::Debug for Password {
 
 impl Drop for Password {
     fn drop(&mut self) {
-        self.0.fill(0);
+        let mut bytes = std::mem::take(&mut self.0).into_bytes();
+        bytes.fill(0);
         // Else the compiler may leave out what nobody reads any more.
-        std::hint::black_box(&self.0);
+        std::hint::black_box(&bytes);
     }
 }
 

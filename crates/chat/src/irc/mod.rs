@@ -18,7 +18,7 @@ pub use caps::Caps;
 pub use line::Line;
 pub use mask::Mask;
 pub use message::{Message, ParseError, Who};
-pub use name::{Folded, is_nick, is_room, shown_text, user_name};
+pub use name::{Folded, NICK_BYTES, ROOM_BYTES, is_nick, is_room, shown_text, user_name};
 pub use tags::{Tags, escape, unescape};
 pub use time::{TimeText, time_of, time_text};
 

@@ -6,10 +6,10 @@ use std::fmt;
 use unicode_width::UnicodeWidthChar;
 
 /// Bytes of a nick at most: ten hanzi, or thirty letters.
-pub(super) const NICK_BYTES: usize = 30;
+pub const NICK_BYTES: usize = 30;
 
 /// Bytes of a room's name at most, with its `#`.
-pub(super) const ROOM_BYTES: usize = 64;
+pub const ROOM_BYTES: usize = 64;
 
 /// Marks on one letter at most: what Thai and Devanagari need, but no towers.
 const MARKS: usize = 3;

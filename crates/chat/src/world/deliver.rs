@@ -110,6 +110,16 @@ impl World {
         }
     }
 
+    /// The same, and him as part of what his command is answered.
+    pub(crate) fn tell_acquaintances_and<F: Fn(Caps, &mut Vec<u8>)>(
+        &mut self,
+        of: MemberId,
+        encoded: &mut Encoded<F>,
+    ) {
+        self.tell_acquaintances(of, encoded);
+        self.write_for(of, |caps, out| encoded.write(caps, out));
+    }
+
     /// What is not kept anywhere happens at once.
     pub(super) fn apply_at_once(&mut self, drafts: Vec<Draft>) {
         let entries: Vec<_> = drafts

@@ -1,6 +1,7 @@
 //! Somebody who is here, on this server or on another.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use super::Arrival;
@@ -78,6 +79,10 @@ pub struct Local {
     pub(crate) heard_ms: u64,
     /// When he was asked whether he is there, if he has said nothing since.
     pub(crate) asked_ms: Option<u64>,
+    /// What he has said of who he is, while he logs in with SASL.
+    pub(crate) sasl: Option<Box<Sasl>>,
+    /// Logins that have failed.
+    pub(crate) failed_logins: u8,
     /// What the job in hand is for.
     pub(crate) errand: Option<Box<Errand>>,
     /// Replies of this turn.
@@ -113,18 +118,30 @@ pub(crate) enum Purpose {
     /// An account of this name is made.
     Register(String),
     /// Logging in to this account.
-    #[allow(dead_code, reason = "PASS and SASL come with their commands")]
     LogIn(String, LogIn),
+}
+
+/// What somebody has said of who he is, in base64, as far as it has come.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Sasl {
+    /// Names and a password.
+    Plain(String),
+    /// A name: his key says whether it is his.
+    External(String),
+}
+
+impl fmt::Debug for Sasl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sasl(…)")
+    }
 }
 
 /// How somebody logs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LogIn {
     /// With PASS, on his way in.
-    #[allow(dead_code, reason = "PASS and SASL come with their commands")]
     Pass,
     /// With SASL.
-    #[allow(dead_code, reason = "PASS and SASL come with their commands")]
     Sasl,
 }
 
@@ -153,6 +170,8 @@ impl Member {
             registration: Some(Box::default()),
             heard_ms: now_ms,
             asked_ms: None,
+            sasl: None,
+            failed_logins: 0,
             errand: None,
             reply: vec![],
             labelled: None,

@@ -95,6 +95,8 @@ pub struct World {
     next_member: u64,
     /// The last place, where nothing is kept.
     last_seq: u64,
+    /// Most members at one time since this server runs.
+    most_members: usize,
     /// Other servers.
     abroad: presence::Abroad,
 }
@@ -146,6 +148,7 @@ impl World {
             counter: 0,
             next_member: 0,
             last_seq: 0,
+            most_members: 0,
             abroad: presence::Abroad::default(),
         }
     }
@@ -207,6 +210,11 @@ impl World {
     /// A connection is gone, for this reason.
     pub fn leave(&mut self, id: MemberId, reason: &str) {
         self.quit(id, reason);
+    }
+
+    /// Whether anything is kept.
+    pub(crate) fn keeps(&self) -> bool {
+        self.log.is_some()
     }
 
     /// Whether something that was drafted here is not settled.

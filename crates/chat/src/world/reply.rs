@@ -159,7 +159,13 @@ impl World {
 
     pub(super) fn send_replies(&mut self) {
         for to in std::mem::take(&mut self.dirty) {
-            self.send_reply(to);
+            let local = self.members.get(&to).and_then(|member| member.local());
+            if local.is_some_and(|local| local.labelled.is_some()) {
+                // Its answer is labelled when all of it is there.
+                self.dirty.push(to);
+            } else {
+                self.send_reply(to);
+            }
         }
     }
 }

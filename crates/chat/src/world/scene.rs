@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use super::{Arrival, MemberId, Settings, Then, Way, World};
+use super::{Arrival, MemberId, Outcome, Settings, Then, Way, World};
 use crate::log::Log;
 use crate::outbox::{Outbox, SENDQ_BYTES, Wire};
 
@@ -59,15 +59,19 @@ impl Scene {
         id
     }
 
+    /// Somebody of this machine connects and says nothing yet.
+    pub(crate) fn connects_here(&mut self, who: &str) -> MemberId {
+        self.connects(who, here())
+    }
+
     /// Somebody comes from this machine and is let in with these capabilities; what he hears of that
     /// is forgotten.
     pub(crate) fn comes(&mut self, who: &str, caps: &str) -> MemberId {
-        let way = Way {
-            address: "127.0.0.1:5".into(),
-            host: "loopback".into(),
-            is_private: true,
-            ..Way::default()
-        };
+        self.comes_by(who, here(), caps)
+    }
+
+    /// The same, from elsewhere or with a key.
+    pub(crate) fn comes_by(&mut self, who: &str, way: Way, caps: &str) -> MemberId {
         let id = self.connects(who, way);
         if !caps.is_empty() {
             self.says(who, &format!("CAP REQ :{caps}"));
@@ -88,12 +92,35 @@ impl Scene {
         self.world.end_turn();
     }
 
+    /// The job that somebody waits for is done.
+    pub(crate) fn outcome(&mut self, who: &str, outcome: Outcome) {
+        let id = self.id(who);
+        self.world.begin_turn(NOON_MS);
+        self.then = Some(self.world.on_outcome(id, outcome));
+        self.world.end_turn();
+    }
+
+    /// Somebody makes an account; what he hears of that is forgotten.
+    pub(crate) fn registers(&mut self, who: &str) {
+        self.says(who, "REGISTER * * long-enough");
+        self.outcome(who, Outcome::Hashed(Ok(format!("hash of {who}"))));
+        let heard = self.hears(who);
+        assert!(heard[0].contains("REGISTER SUCCESS"), "{heard:?}");
+    }
+
     /// The lines that somebody has heard since he was last asked, without CR LF.
     pub(crate) fn hears(&self, who: &str) -> Vec<String> {
         let bytes = std::mem::take(&mut *self.people[who].1.0.lock().unwrap());
         let text = String::from_utf8(bytes).expect("lines are UTF-8");
         assert!(text.is_empty() || text.ends_with("\r\n"), "{text:?}");
         text.split_terminator("\r\n").map(str::to_owned).collect()
+    }
+
+    /// Forgets what everybody has heard.
+    pub(crate) fn forget(&self) {
+        for (_, heard) in self.people.values() {
+            heard.0.lock().unwrap().clear();
+        }
     }
 
     /// Checks what somebody has heard since he was last asked.
@@ -103,6 +130,16 @@ impl Scene {
 
     pub(crate) fn id(&self, who: &str) -> MemberId {
         self.people[who].0
+    }
+}
+
+/// From this machine.
+pub(crate) fn here() -> Way {
+    Way {
+        address: "127.0.0.1:5".into(),
+        host: "loopback".into(),
+        is_private: true,
+        ..Way::default()
     }
 }
 

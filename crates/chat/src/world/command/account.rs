@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::{Call, Job, Then};
 use crate::accounts::{HashError, Password};
-use crate::irc::{Folded, numeric};
+use crate::irc::{Caps, Folded, numeric};
 use crate::log::{Act, Entry, KeptAccount};
+use crate::world::deliver::{EVENT_CAPS, Encoded, event};
 use crate::world::limits::{PASSWORD_BYTES, PASSWORD_LEAST_BYTES};
 use crate::world::member::{LogIn, Purpose};
 use crate::world::{MemberId, World};
@@ -127,10 +128,10 @@ impl World {
         let Purpose::LogIn(account, how) = purpose else {
             return Then::Go;
         };
-        if matches!((is_right, how), (Ok(true), LogIn::Pass | LogIn::Sasl)) {
-            self.log_in(by, &account);
+        match how {
+            LogIn::Pass => self.on_pass_verified(by, &account, is_right),
+            LogIn::Sasl => self.on_sasl_verified(by, &account, is_right),
         }
-        Then::Go
     }
 
     /// Somebody is logged in from now on.
@@ -139,11 +140,36 @@ impl World {
             return;
         };
         member.rename(|source| source.account = Some(account.to_owned()));
-        let source = member.source.to_string();
+        let (source, is_in) = (Arc::clone(&member.source), member.is_in());
+        // Who is not in yet has no names to show.
+        let shown = |name: &str| {
+            if name.is_empty() {
+                "*".to_owned()
+            } else {
+                name.to_owned()
+            }
+        };
+        let whole = format!(
+            "{}!{}@{}",
+            shown(&source.nick),
+            shown(&source.user),
+            source.host
+        );
         let text = format!("You are now logged in as {account}");
         self.numeric(by, numeric::RPL_LOGGEDIN, |line| {
-            line.param(&source).param(account).end_with(&text);
+            line.param(&whole).param(account).end_with(&text);
         });
+        if is_in {
+            let now_ms = self.now_ms;
+            let mut encoded = Encoded::new(EVENT_CAPS | Caps::ACCOUNT_NOTIFY, |caps, out| {
+                if caps.has(Caps::ACCOUNT_NOTIFY) {
+                    let line = event(out, caps, now_ms, None, &source);
+                    line.command("ACCOUNT").param(account).end();
+                }
+            });
+            self.tell_acquaintances_and(by, &mut encoded);
+            self.touch(by);
+        }
     }
 }
 

@@ -1,9 +1,13 @@
-//! Coming, being called something, going.
+//! Coming and going.
 
-use super::{Call, Then};
-use crate::irc::{Caps, Folded, Line, is_nick, numeric};
-use crate::world::deliver::Encoded;
-use crate::world::{MemberId, World};
+use super::account::NEEDS_TLS;
+use super::{Call, Job, Then};
+use crate::accounts::{HashError, Password};
+use crate::irc::{Folded, numeric, shown_text, user_name};
+use crate::world::deliver::{EVENT_CAPS, Encoded, event};
+use crate::world::limits::{REAL_NAME_BYTES, REASON_BYTES, USER_BYTES};
+use crate::world::member::{LogIn, Purpose};
+use crate::world::{Member, MemberId, Registration, World};
 
 impl World {
     pub(super) fn on_ping(&mut self, call: Call<'_>) -> Then {
@@ -12,125 +16,52 @@ impl World {
         Then::Go
     }
 
+    /// That he has said something is all that there is to it.
     #[allow(clippy::unused_self, reason = "commands have one shape")]
     pub(super) fn on_pong(&mut self, _call: Call<'_>) -> Then {
         Then::Go
     }
 
-    pub(super) fn on_cap(&mut self, call: Call<'_>) -> Then {
-        let by = call.by;
-        let verb = call.message.params()[0].to_ascii_uppercase();
-        let is_in = self
-            .members
-            .get(&by)
-            .is_some_and(super::super::member::Member::is_in);
-        if !is_in && matches!(&*verb, "LS" | "REQ") {
-            self.registration(by, |registration| registration.negotiates = true);
-        }
-        match &*verb {
-            "LS" => {
-                let names: Vec<_> = Caps::ALL.iter().map(|(_, name)| *name).collect();
-                self.cap_reply(by, "LS", &names.join(" "));
-            }
-            "REQ" => {
-                let asked = call.param(1).unwrap_or_default();
-                let caps: Option<Vec<_>> = asked.split_whitespace().map(Caps::named).collect();
-                let answer = if caps.is_some() { "ACK" } else { "NAK" };
-                if let (Some(caps), Some(local)) = (
-                    caps,
-                    self.members.get(&by).and_then(|member| member.local()),
-                ) {
-                    let all = caps.into_iter().fold(local.outbox.caps(), Caps::with);
-                    local.outbox.set_caps(all);
-                }
-                self.cap_reply(by, answer, asked);
-            }
-            "END" => {
-                self.registration(by, |registration| registration.negotiates = false);
-                return self.let_in(by);
-            }
-            _ => {}
-        }
-        Then::Go
-    }
-
-    fn cap_reply(&mut self, to: MemberId, verb: &str, list: &str) {
-        self.numeric(to, "CAP", |line| line.param(verb).end_with(list));
-    }
-
-    pub(super) fn on_nick(&mut self, call: Call<'_>) -> Then {
-        let by = call.by;
-        let Some(nick) = call.param(0) else {
-            self.numeric(by, numeric::ERR_NONICKNAMEGIVEN, |line| {
-                line.end_with("No nickname given");
-            });
-            return Then::Go;
-        };
-        if !is_nick(nick) {
-            self.refuse(
-                by,
-                numeric::ERR_ERRONEUSNICKNAME,
-                nick,
-                "Erroneous nickname",
-            );
+    /// `PASS password` or `PASS account:password`: he logs in when he is let in.
+    pub(super) fn on_pass(&mut self, call: Call<'_>) -> Then {
+        if self.is_in_already(call.by) {
             return Then::Go;
         }
-        let folded = Folded::new(nick);
-        if self.nicks.get(&folded).is_some_and(|owner| *owner != by) {
-            self.refuse(
-                by,
-                numeric::ERR_NICKNAMEINUSE,
-                nick,
-                "Nickname is already in use",
-            );
-            return Then::Go;
-        }
-        let Some(member) = self.members.get_mut(&by) else {
-            return Then::Close;
-        };
-        let old = member.source.clone();
-        self.nicks.remove(&Folded::new(&old.nick));
-        self.nicks.insert(folded, by);
-        member.rename(|source| nick.clone_into(&mut source.nick));
-        if !member.is_in() {
-            self.registration(by, |registration| registration.nick = Some(nick.to_owned()));
-            return self.let_in(by);
-        }
-        let mut encoded = Encoded::new(Caps::default(), |_, out| {
-            Line::new(out)
-                .source(&old.to_string())
-                .command("NICK")
-                .end_with(nick);
-        });
-        self.tell_acquaintances(by, &mut encoded);
-        self.write(by, |line| {
-            line.source(&old.to_string()).command("NICK").end_with(nick);
+        let password = call.message.params()[0].to_owned();
+        self.registration(call.by, |registration| {
+            registration.password = Some(Password::new(&password));
         });
         Then::Go
     }
 
     pub(super) fn on_user(&mut self, call: Call<'_>) -> Then {
         let by = call.by;
-        if self
-            .members
-            .get(&by)
-            .is_some_and(super::super::member::Member::is_in)
-        {
-            self.numeric(by, numeric::ERR_ALREADYREGISTERED, |line| {
-                line.end_with("You may not reregister");
-            });
+        if self.is_in_already(by) {
             return Then::Go;
         }
         let params = call.message.params();
-        let said = (params[0].to_owned(), params[3].to_owned());
+        let said = (
+            user_name(params[0], USER_BYTES),
+            shown_text(params[3], REAL_NAME_BYTES),
+        );
         self.registration(by, |registration| registration.user = Some(said));
         self.let_in(by)
     }
 
+    fn is_in_already(&mut self, by: MemberId) -> bool {
+        let is_in = self.members.get(&by).is_some_and(Member::is_in);
+        if is_in {
+            self.numeric(by, numeric::ERR_ALREADYREGISTERED, |line| {
+                line.end_with("You may not reregister");
+            });
+        }
+        is_in
+    }
+
     pub(super) fn on_quit(&mut self, call: Call<'_>) -> Then {
-        let reason = call
-            .param(0)
-            .map_or("Quit".into(), |why| format!("Quit: {why}"));
+        let reason = call.param(0).map_or("Quit".into(), |why| {
+            format!("Quit: {}", shown_text(why, REASON_BYTES))
+        });
         self.close(call.by, &reason);
         Then::Close
     }
@@ -138,6 +69,7 @@ impl World {
     /// Ends a connection: says why, to him and to those who knew him.
     pub(crate) fn close(&mut self, id: MemberId, reason: &str) {
         self.write(id, |line| line.command("ERROR").end_with(reason));
+        self.end_answer(id, false);
         self.send_reply(id);
         self.quit(id, reason);
     }
@@ -158,18 +90,20 @@ impl World {
         let Some(member) = self.members.get(&id) else {
             return;
         };
-        let source = member.source.to_string();
-        let mut encoded = Encoded::new(Caps::default(), |_, out| {
-            Line::new(out)
-                .source(&source)
-                .command("QUIT")
-                .end_with(reason);
+        let source = member.source.clone();
+        let now_ms = self.now_ms;
+        let mut encoded = Encoded::new(EVENT_CAPS, |caps, out| {
+            let line = event(out, caps, now_ms, None, &source);
+            line.command("QUIT").end_with(reason);
         });
         self.tell_acquaintances(id, &mut encoded);
         let Some(member) = self.members.remove(&id) else {
             return;
         };
-        self.nicks.remove(&Folded::new(&member.source.nick));
+        let folded = Folded::new(&source.nick);
+        if self.nicks.get(&folded) == Some(&id) {
+            self.nicks.remove(&folded);
+        }
         self.tell_gone(&member, reason);
         for name in &member.rooms {
             self.vacate(name, id);
@@ -179,7 +113,7 @@ impl World {
         }
     }
 
-    fn registration(&mut self, of: MemberId, change: impl FnOnce(&mut crate::world::Registration)) {
+    pub(super) fn registration(&mut self, of: MemberId, change: impl FnOnce(&mut Registration)) {
         let local = self
             .members
             .get_mut(&of)
@@ -189,48 +123,110 @@ impl World {
         }
     }
 
-    /// Lets somebody in who has said all that is needed.
-    fn let_in(&mut self, id: MemberId) -> Then {
+    /// Lets somebody in who has said all that is needed: first he logs in, then his name is his.
+    pub(super) fn let_in(&mut self, id: MemberId) -> Then {
         let Some(member) = self.members.get_mut(&id) else {
             return Then::Close;
         };
+        let is_logged_in = member.source.account.is_some();
         let Some(local) = member.local_mut() else {
             return Then::Go;
         };
-        let ready = local
-            .registration
-            .as_ref()
-            .is_some_and(|said| said.nick.is_some() && said.user.is_some() && !said.negotiates);
-        if !ready {
-            return Then::Go;
-        }
-        let Some((user, real_name)) = local.registration.take().and_then(|said| said.user) else {
+        let key_name = local.way.key_name.clone().filter(|_| !is_logged_in);
+        let Some(said) = local.registration.as_deref_mut() else {
             return Then::Go;
         };
-        member.rename(|source| source.user = user);
-        member.real_name = real_name;
-        self.welcome(id);
-        Then::Go
+        let (Some(nick), Some(_), false) = (said.nick.clone(), &said.user, said.negotiates) else {
+            return Then::Go;
+        };
+        if let Some(password) = said.password.take().filter(|_| !is_logged_in) {
+            return self.check_pass(id, &nick, &password);
+        }
+        if let Some(name) = key_name {
+            self.log_in(id, &name);
+        }
+        self.take_nick(id, &nick)
     }
 
-    fn welcome(&mut self, id: MemberId) {
-        let settings = self.settings.clone();
-        let network = &settings.network;
-        let source = self.members[&id].source.to_string();
-        self.numeric(id, numeric::RPL_WELCOME, |line| {
-            line.end_with(&format!("Welcome to {network}, {source}"));
+    fn check_pass(&mut self, id: MemberId, nick: &str, said: &Password) -> Then {
+        let is_private = self
+            .members
+            .get(&id)
+            .and_then(|m| m.local())
+            .is_some_and(|local| local.way.is_private);
+        if !is_private {
+            return self.pass_refused(id, NEEDS_TLS);
+        }
+        let Some((account, password)) = self.pass_of(nick, said) else {
+            return self.pass_refused(id, "There is no such account");
+        };
+        let (name, hash) = (account.name.clone(), account.password.clone());
+        self.waits_for(
+            id,
+            Purpose::LogIn(name, LogIn::Pass),
+            Job::Verify { password, hash },
+        )
+    }
+
+    /// Whose password this is meant to be: of the account before the colon, or of the nick.
+    fn pass_of(
+        &self,
+        nick: &str,
+        said: &Password,
+    ) -> Option<(&crate::accounts::Account, Password)> {
+        let text = said.as_str();
+        let named = text.split_once(':').and_then(|(name, password)| {
+            Some((
+                self.accounts.get(&Folded::new(name))?,
+                Password::new(password),
+            ))
         });
-        let created = crate::irc::time_text(self.began_ms);
-        self.numeric(id, numeric::RPL_CREATED, |line| {
-            line.end_with(&format!("This server was started {created}"));
+        named.or_else(|| Some((self.accounts.get(&Folded::new(nick))?, said.clone())))
+    }
+
+    pub(super) fn on_pass_verified(
+        &mut self,
+        by: MemberId,
+        account: &str,
+        is_right: Result<bool, HashError>,
+    ) -> Then {
+        match is_right {
+            Ok(true) => {
+                self.log_in(by, account);
+                self.let_in(by)
+            }
+            Ok(false) => self.pass_refused(by, "Password incorrect"),
+            Err(error) => self.pass_refused(by, &error.to_string()),
+        }
+    }
+
+    /// Whoever says PASS means to be somebody: he is not let in as anybody else.
+    fn pass_refused(&mut self, by: MemberId, why: &str) -> Then {
+        self.numeric(by, numeric::ERR_PASSWDMISMATCH, |line| line.end_with(why));
+        self.close(by, why);
+        Then::Close
+    }
+
+    /// Somebody is in, and is called so.
+    pub(super) fn come_in(&mut self, id: MemberId, nick: &str) -> Then {
+        let Some(member) = self.members.get_mut(&id) else {
+            return Then::Close;
+        };
+        let said = member
+            .local_mut()
+            .and_then(|local| local.registration.take());
+        let Some((user, real_name)) = said.and_then(|said| said.user) else {
+            return Then::Go;
+        };
+        member.rename(|source| {
+            nick.clone_into(&mut source.nick);
+            source.user = user;
         });
-        self.numeric(id, numeric::RPL_ISUPPORT, |line| {
-            line.param("CASEMAPPING=ascii")
-                .param("UTF8ONLY")
-                .end_with("are supported by this server");
-        });
-        self.numeric(id, numeric::ERR_NOMOTD, |line| {
-            line.end_with("There is no message of the day");
-        });
+        member.real_name = real_name;
+        self.nicks.insert(Folded::new(nick), id);
+        self.most_members = self.most_members.max(self.nicks.len());
+        self.welcome(id);
+        self.touch(id);
+        Then::Go
     }
 }

@@ -1,9 +1,16 @@
 //! The commands, a family a file. A new one is a line in [`COMMANDS`].
 
 mod account;
+mod caps;
 mod connection;
+mod info;
+mod nick;
 mod rooms;
+mod sasl;
 mod talk;
+#[cfg(test)]
+mod tests;
+mod welcome;
 
 use std::sync::Arc;
 
@@ -123,9 +130,18 @@ const COMMANDS: &[Command] = &[
     early("PONG", 0, World::on_pong),
     early("CAP", 1, World::on_cap),
     early("NICK", 0, World::on_nick),
+    early("PASS", 1, World::on_pass),
     early("USER", 4, World::on_user),
+    early("AUTHENTICATE", 1, World::on_authenticate),
     early("QUIT", 0, World::on_quit),
     early("REGISTER", 3, World::on_register),
+    command("MOTD", 0, World::on_motd),
+    command("LUSERS", 0, World::on_lusers),
+    command("VERSION", 0, World::on_version),
+    command("TIME", 0, World::on_time),
+    command("INFO", 0, World::on_info),
+    command("HELP", 0, World::on_help),
+    command("HELPOP", 0, World::on_help),
     command("JOIN", 1, World::on_join),
     command("PART", 1, World::on_part),
     command("NAMES", 0, World::on_names),

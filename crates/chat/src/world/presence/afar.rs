@@ -59,26 +59,6 @@ impl World {
         }
     }
 
-    /// Calls a member something else and tells all who know him.
-    pub(crate) fn call(&mut self, id: MemberId, nick: &str) {
-        let Some(member) = self.members.get_mut(&id) else {
-            return;
-        };
-        let old = member.source.to_string();
-        let was = Folded::new(&member.source.nick);
-        member.rename(|source| nick.clone_into(&mut source.nick));
-        if self.nicks.get(&was) == Some(&id) {
-            self.nicks.remove(&was);
-        }
-        self.nicks.insert(Folded::new(nick), id);
-        let mut encoded = Encoded::new(Caps::default(), |_, out| {
-            Line::new(out).source(&old).command("NICK").end_with(nick);
-        });
-        self.tell_acquaintances(id, &mut encoded);
-        self.write(id, |line| line.source(&old).command("NICK").end_with(nick));
-        self.touch(id);
-    }
-
     fn compare(&mut self, id: MemberId, seen: &Seen) {
         let Some(member) = self.members.get(&id) else {
             return;

@@ -76,6 +76,18 @@ pub(super) struct Abroad {
     afar: BTreeMap<Afar, MemberId>,
 }
 
+impl Abroad {
+    /// Other servers from which somebody is known, and their members.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        let mut servers = 0;
+        let mut last = None;
+        for run in self.afar.keys().map(|who| who.run) {
+            servers += usize::from(last.replace(run) != Some(run));
+        }
+        (servers, self.afar.len())
+    }
+}
+
 impl World {
     /// Is from now on one of several servers, who keep things together.
     pub fn unite(&mut self, log: Arc<dyn Log>, neighbours: Arc<dyn Neighbours>) {

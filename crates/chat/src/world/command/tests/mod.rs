@@ -1,0 +1,5 @@
+//! What is said, what is answered, what others hear.
+
+mod login;
+mod names;
+mod way_in;
