@@ -111,7 +111,7 @@ impl<'a> Message<'a> {
             rest = behind;
         }
         let (command, rest) = word(rest);
-        if command.is_empty() {
+        if command.is_empty() || command.starts_with(['@', ':']) {
             return Err(ParseError::NoCommand);
         }
         message.command = command;

@@ -160,6 +160,8 @@ fn what_is_no_message_is_told_apart() {
         (b":s  ", ParseError::NoCommand),
         (b"@a=b", ParseError::NoCommand),
         (b"@a :s ", ParseError::NoCommand),
+        (b"@ @a X", ParseError::NoCommand),
+        (b": :s X", ParseError::NoCommand),
         (b"X a\xffb", ParseError::NotUtf8 { at: 3 }),
         (b"\xed\xa0\x80", ParseError::NotUtf8 { at: 0 }),
         (b"X \xe4\xbd", ParseError::NotUtf8 { at: 2 }),

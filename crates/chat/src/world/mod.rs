@@ -4,6 +4,8 @@
 
 mod command;
 mod deliver;
+#[cfg(any(test, feature = "laws"))]
+pub mod laws;
 pub mod limits;
 mod member;
 mod patience;

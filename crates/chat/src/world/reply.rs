@@ -6,6 +6,9 @@ use super::member::Labelled;
 use super::{Answer, MemberId, Pending, World};
 use crate::irc::{Caps, Line};
 
+/// Bytes of what a member has said that an error repeats.
+const REPEATED_BYTES: usize = 200;
+
 impl World {
     /// Writes a line to a member of this server; to anybody else nothing. It leaves when the turn ends.
     pub(crate) fn write(&mut self, to: MemberId, write: impl FnOnce(Line<'_>)) {
@@ -35,8 +38,10 @@ impl World {
         self.serve(to, number, |line| write(line.param(&nick)));
     }
 
-    /// Writes a numeric with one parameter and a text, as most errors are.
+    /// Writes a numeric with one parameter and a text, as most errors are. What a member has said is
+    /// repeated as far as it fits into a line.
     pub(crate) fn refuse(&mut self, to: MemberId, number: &str, what: &str, why: &str) {
+        let what = &what[..what.floor_char_boundary(REPEATED_BYTES)];
         self.numeric(to, number, |line| line.param(what).end_with(why));
     }
 
