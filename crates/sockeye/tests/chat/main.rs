@@ -1,0 +1,7 @@
+//! `serve chat` as its members meet it: real sockets, real clients, and peers that break every rule.
+
+mod endpoints;
+mod hostile;
+mod irc;
+mod limits;
+mod server;
