@@ -75,7 +75,8 @@ impl Secret {
         Self(text.into())
     }
 
-    pub(crate) fn reveal(&self) -> &str {
+    /// The text, for the protocol that says it and for nothing else.
+    pub fn reveal(&self) -> &str {
         &self.0
     }
 }

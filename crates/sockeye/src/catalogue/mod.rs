@@ -7,6 +7,8 @@
 
 pub(crate) mod bench;
 pub(crate) mod capture;
+#[allow(dead_code, reason = "the verb that says it comes next")]
+pub(crate) mod chat;
 mod exits;
 mod help;
 pub(crate) mod key;
@@ -197,6 +199,7 @@ mod tests {
                 bench::ALL,
                 key::ALL,
                 capture::ALL,
+                chat::ALL,
                 list::ALL,
                 watch::ALL,
             ]

@@ -71,7 +71,7 @@ impl Ui {
     }
 
     /// What to try.
-    fn hint(self, error: &NetError) -> Option<String> {
+    pub(crate) fn hint(self, error: &NetError) -> Option<String> {
         if let NetError::Unknown {
             place, fingerprint, ..
         } = error

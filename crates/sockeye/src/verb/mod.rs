@@ -3,6 +3,7 @@
 
 mod bench;
 mod capture;
+mod chat;
 mod completions;
 mod dial;
 mod exec;
