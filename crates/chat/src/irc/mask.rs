@@ -21,8 +21,13 @@ impl Mask {
             (false, true) => format!("*!{text}"),
             (false, false) => format!("{text}!*@*"),
         };
+        Self::of_name(&whole)
+    }
+
+    /// Takes it as it is: a mask of any name, such as a room's. Of several `*` in a row one stays.
+    pub fn of_name(text: &str) -> Self {
         let mut last = None;
-        let short = whole
+        let short = text
             .chars()
             .filter(|c| last.replace(*c) != Some('*') || *c != '*');
         Self(short.collect::<String>().into())
@@ -33,7 +38,7 @@ impl Mask {
         &self.0
     }
 
-    /// Whether it fits a `nick!user@host`. Letters of ASCII are the same in both cases.
+    /// Whether it fits a `nick!user@host`, or another name. Letters of ASCII are the same in both cases.
     pub fn fits(&self, source: &str) -> bool {
         fits(self.0.as_bytes(), source.as_bytes())
     }

@@ -42,7 +42,7 @@ impl<F: Fn(Caps, &mut Vec<u8>)> Encoded<F> {
     }
 
     /// Sends the lines to this member, if there are any for him.
-    fn send(&mut self, outbox: &Outbox) {
+    pub(super) fn send(&mut self, outbox: &Outbox) {
         let lines = self.of(outbox);
         if !lines.is_empty() {
             outbox.send(lines);
@@ -154,7 +154,6 @@ impl World {
             rest = later;
             match &first.draft.act {
                 Act::Say { to, .. } => self.deliver(run, to),
-                Act::Account { name, password } => self.account_made(first, name, password),
                 act => self.change(first, act),
             }
         }

@@ -29,6 +29,24 @@ pub const MODES_PER_LINE: usize = 6;
 /// Bans of a room.
 pub const BANS_PER_ROOM: usize = 100;
 
+/// Bytes of the mask of a ban.
+pub const BAN_BYTES: usize = 160;
+
+/// Invitations of a room that nobody has followed yet; above it the oldest is forgotten.
+pub const INVITED_PER_ROOM: usize = 100;
+
+/// Members that a room may be limited to (`+l`).
+pub const MEMBERS_PER_ROOM: usize = 1_000_000;
+
+/// Rooms of a server, with those that are kept and empty.
+pub const ROOMS: usize = 100_000;
+
+/// Rooms that one account may have made. Others it makes are nobody's.
+pub const ROOMS_PER_FOUNDER: usize = 200;
+
+/// Rooms that LIST tells at once: more would not find room in what may wait for a member.
+pub const LIST_ROOMS: usize = 2000;
+
 /// Targets of one PRIVMSG, NOTICE or TAGMSG.
 pub const TARGETS_PER_LINE: usize = 8;
 

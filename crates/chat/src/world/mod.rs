@@ -2,6 +2,7 @@
 //! comes in with its time, what members hear goes into their [outboxes](crate::outbox::Outbox), and
 //! what has to be kept goes to the [`Log`] and comes back in its order.
 
+mod change;
 mod command;
 mod deliver;
 #[cfg(any(test, feature = "laws"))]
@@ -78,6 +79,8 @@ pub struct World {
     pub(crate) nicks: HashMap<Folded, MemberId>,
     pub(crate) rooms: HashMap<Folded, Room>,
     pub(crate) accounts: HashMap<Folded, Account>,
+    /// How many rooms each account has made.
+    founded: HashMap<Folded, usize>,
     /// Names that stand in `authorized`.
     pub(crate) names: Arc<dyn Names>,
     /// Where things are kept; nothing is without one.
@@ -140,6 +143,7 @@ impl World {
             nicks: HashMap::new(),
             rooms: HashMap::new(),
             accounts: HashMap::new(),
+            founded: HashMap::new(),
             names: Arc::new(NoNames),
             log,
             drafts: vec![],

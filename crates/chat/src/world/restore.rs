@@ -42,16 +42,11 @@ impl World {
             ..Room::default()
         };
         for change in kept.modes {
-            let (set, param) = (change.set, change.param.filter(|_| change.set));
-            match change.mode {
-                'i' => room.modes.invite_only = set,
-                'm' => room.modes.moderated = set,
-                'n' => room.modes.no_outside = set,
-                't' => room.modes.topic_locked = set,
-                'k' => room.modes.key = param,
-                'l' => room.modes.limit = param.and_then(|limit| limit.parse().ok()),
-                _ => {}
-            }
+            room.modes
+                .change(change.set, change.mode, change.param.as_deref());
+        }
+        if let Some(founder) = &room.founder {
+            self.count_founded(founder);
         }
         let folded = Folded::new(&kept.name);
         room.name = kept.name;

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::MemberId;
+use super::{Member, MemberId};
 use crate::irc::Mask;
+use crate::log::{ModeChange, Source};
 use crate::outbox::Outbox;
 
 /// A room, as long as somebody is in it or something of it is kept.
@@ -26,6 +27,80 @@ pub struct Room {
     pub invited: Vec<MemberId>,
     /// The account that made it, which may always rule it.
     pub founder: Option<String>,
+}
+
+impl Room {
+    /// Whether somebody is logged in as who made it.
+    pub fn is_founded_by(&self, source: &Source) -> bool {
+        match (&self.founder, &source.account) {
+            (Some(founder), Some(account)) => founder.eq_ignore_ascii_case(account),
+            _ => false,
+        }
+    }
+
+    /// Whether nobody is here and nobody owns it: whoever comes now rules it.
+    pub fn is_free(&self) -> bool {
+        self.seats.is_empty() && self.founder.is_none()
+    }
+
+    /// Whether something of it outlives its members.
+    pub fn is_kept(&self) -> bool {
+        self.founder.is_some()
+            || self.topic.is_some()
+            || !self.bans.is_empty()
+            || self.modes != RoomModes::default()
+    }
+
+    /// Whether somebody rules it: he has `+o`, or rules over the whole server.
+    pub fn is_ruled_by(&self, member: &Member) -> bool {
+        member.is_oper || self.seats.get(&member.id).is_some_and(|seat| seat.rules)
+    }
+
+    /// Whether a ban fits somebody.
+    pub fn bans(&self, source: &Source) -> bool {
+        if self.bans.is_empty() {
+            return false;
+        }
+        let source = source.to_string();
+        self.bans.iter().any(|(mask, ..)| mask.fits(&source))
+    }
+
+    /// Why somebody is not heard here, if he is not: the mode that is against it.
+    pub fn silences(&self, member: &Member) -> Option<char> {
+        let seat = self.seats.get(&member.id);
+        if member.is_oper || seat.is_some_and(|seat| seat.rules || seat.has_voice) {
+            return None;
+        }
+        if self.modes.no_outside && seat.is_none() {
+            return Some('n');
+        }
+        if self.modes.moderated {
+            return Some('m');
+        }
+        self.bans(&member.source).then_some('b')
+    }
+
+    /// Changes a mode of the room itself, or a ban; false where that changes nothing.
+    pub(super) fn change(&mut self, change: &ModeChange, by: &Source, time_ms: u64) -> bool {
+        let param = change.param.as_deref();
+        match (change.mode, param) {
+            ('b', Some(mask)) => self.change_ban(change.set, mask, by, time_ms),
+            (mode, param) => self.modes.change(change.set, mode, param),
+        }
+    }
+
+    fn change_ban(&mut self, set: bool, mask: &str, by: &Source, time_ms: u64) -> bool {
+        let at = self
+            .bans
+            .iter()
+            .position(|(ban, ..)| ban.as_str().eq_ignore_ascii_case(mask));
+        match (set, at) {
+            (true, None) => self.bans.push((Mask::new(mask), by.to_string(), time_ms)),
+            (false, Some(at)) => drop(self.bans.remove(at)),
+            _ => return false,
+        }
+        true
+    }
 }
 
 /// How a room is ruled.
@@ -56,6 +131,49 @@ impl Default for RoomModes {
             key: None,
             limit: None,
         }
+    }
+}
+
+impl RoomModes {
+    /// Changes one of them; false where that changes nothing.
+    pub fn change(&mut self, set: bool, mode: char, param: Option<&str>) -> bool {
+        let before = self.clone();
+        match mode {
+            'i' => self.invite_only = set,
+            'm' => self.moderated = set,
+            'n' => self.no_outside = set,
+            't' => self.topic_locked = set,
+            'k' => self.key = param.filter(|_| set).map(str::to_owned),
+            'l' => self.limit = param.filter(|_| set).and_then(|limit| limit.parse().ok()),
+            _ => {}
+        }
+        *self != before
+    }
+
+    /// As numeric 324 tells them; the key only to those who may know it.
+    pub(super) fn text(&self, shows_key: bool) -> String {
+        let mut letters = String::from("+");
+        for (is_set, letter) in [
+            (self.invite_only, 'i'),
+            (self.moderated, 'm'),
+            (self.no_outside, 'n'),
+            (self.topic_locked, 't'),
+            (self.key.is_some(), 'k'),
+            (self.limit.is_some(), 'l'),
+        ] {
+            if is_set {
+                letters.push(letter);
+            }
+        }
+        if let Some(key) = &self.key {
+            letters.push(' ');
+            letters.push_str(if shows_key { key } else { "*" });
+        }
+        if let Some(limit) = self.limit {
+            letters.push(' ');
+            letters.push_str(&limit.to_string());
+        }
+        letters
     }
 }
 

@@ -4,12 +4,16 @@ mod account;
 mod caps;
 mod connection;
 mod info;
+mod mode;
+mod names;
 mod nick;
 mod rooms;
+mod ruling;
 mod sasl;
 mod talk;
 #[cfg(test)]
 mod tests;
+mod user_mode;
 mod welcome;
 
 use std::sync::Arc;
@@ -145,6 +149,11 @@ const COMMANDS: &[Command] = &[
     command("JOIN", 1, World::on_join),
     command("PART", 1, World::on_part),
     command("NAMES", 0, World::on_names),
+    command("LIST", 0, World::on_list),
+    command("TOPIC", 1, World::on_topic),
+    command("MODE", 1, World::on_mode),
+    command("KICK", 2, World::on_kick),
+    command("INVITE", 2, World::on_invite),
 ];
 
 impl World {
