@@ -9,6 +9,7 @@ pub(crate) mod bench;
 pub(crate) mod capture;
 #[allow(dead_code, reason = "the verb that says it comes next")]
 pub(crate) mod chat;
+pub(crate) mod chat_screen;
 mod exits;
 mod help;
 pub(crate) mod key;
@@ -200,6 +201,7 @@ mod tests {
                 key::ALL,
                 capture::ALL,
                 chat::ALL,
+                chat_screen::ALL,
                 list::ALL,
                 watch::ALL,
             ]

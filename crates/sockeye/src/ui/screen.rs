@@ -7,7 +7,10 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use crossterm::event::{
+    self, DisableBracketedPaste, EnableBracketedPaste, Event, KeyCode, KeyEvent, KeyEventKind,
+    KeyModifiers,
+};
 use crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
@@ -37,10 +40,12 @@ pub(crate) struct Screen {
 }
 
 /// What came from outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Input {
     /// A key was pressed. Ctrl-C is one of them; Ctrl-Z is not: [`Screen::next`] sees to it.
     Key(KeyEvent),
+    /// Text that came all at once, from the terminal's clipboard. It is as it was there: escape it.
+    Paste(String),
     /// The terminal has another size now, or its picture is to be drawn anew for another reason.
     Redraw,
     /// A signal with this number asks for the end, or the terminal was closed (SIGHUP).
@@ -80,6 +85,12 @@ impl Screen {
         drawn.map_err(|error| usage!("cannot draw: {error}"))
     }
 
+    /// Forgets what the terminal shows, so that the next picture is drawn whole.
+    pub(crate) fn clear(&mut self) -> anyhow::Result<()> {
+        let cleared = self.terminal.clear();
+        cleared.map_err(|error| usage!("cannot draw: {error}"))
+    }
+
     /// What comes next. May be dropped and asked again; nothing is lost.
     pub(crate) async fn next(&mut self) -> Input {
         loop {
@@ -100,6 +111,7 @@ impl Screen {
                 Some(Ok(Event::Key(key))) if key.kind != KeyEventKind::Release => {
                     return Input::Key(key);
                 }
+                Some(Ok(Event::Paste(text))) => return Input::Paste(text),
                 Some(Ok(Event::Resize(..))) => return Input::Redraw,
                 Some(Ok(_)) => {}
                 // A terminal that cannot be read any more has been closed.
@@ -147,13 +159,23 @@ fn read_keys(to: &Sender<io::Result<Event>>) {
 
 fn take() -> io::Result<()> {
     enable_raw_mode()?;
-    execute!(stdout(), EnterAlternateScreen, cursor::Hide)
+    execute!(
+        stdout(),
+        EnterAlternateScreen,
+        EnableBracketedPaste,
+        cursor::Hide
+    )
 }
 
 /// The terminal as it was. Nothing can be done when that fails: it has been closed.
 fn put_back() {
     if ENTERED.swap(false, Ordering::SeqCst) {
-        let _ = execute!(stdout(), LeaveAlternateScreen, cursor::Show);
+        let _ = execute!(
+            stdout(),
+            DisableBracketedPaste,
+            LeaveAlternateScreen,
+            cursor::Show
+        );
         let _ = disable_raw_mode();
     }
 }

@@ -4,6 +4,7 @@
 mod client;
 mod model;
 mod plain;
+mod screen;
 mod session;
 
 pub(crate) use client::Client;

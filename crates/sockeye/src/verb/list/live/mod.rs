@@ -56,7 +56,7 @@ async fn on_screen(
             _ = beat.tick(), if !view.is_paused() => view.look(take(diag)),
             input = screen.next() => match input {
                 Input::Key(key) if view.press(key) == Reaction::End => return Ok(Exit::Done),
-                Input::Key(_) | Input::Redraw => {}
+                Input::Key(_) | Input::Paste(_) | Input::Redraw => {}
                 Input::End(_) => return Ok(Exit::Done),
             },
         }

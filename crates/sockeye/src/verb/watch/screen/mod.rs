@@ -144,6 +144,7 @@ impl<'a> Sitting<'a> {
 
     fn on_input(&mut self, input: &Input, view: &View<'_, '_>) -> Option<Turn> {
         match *input {
+            Input::Paste(_) => None,
             Input::Redraw => Some(Turn::Choose),
             Input::End(_) if self.state.ended => Some(Turn::Leave),
             Input::End(signal) => {

@@ -1,0 +1,301 @@
+//! What the person at the terminal looks at, and what each key does.
+
+use std::collections::{HashMap, VecDeque};
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use jiff::tz::TimeZone;
+
+use super::input::{Edited, Input};
+use super::look::Look;
+use super::page::{Page, Traffic};
+use super::scroll::Scroll;
+use crate::catalogue::chat_screen as say;
+use crate::verb::chat::model::{Conversation, ConversationId, Model, Place, Scrollback};
+
+/// Names that were typed and can be had again.
+const CHOSEN: usize = 100;
+
+/// What a key asks for beyond another picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    Nothing,
+    /// A picture, because something changed.
+    Draw,
+    /// The whole picture anew, whatever stands there now.
+    Redraw,
+    /// These lines were typed.
+    Say(Vec<String>),
+    /// Another conversation, or the choice of one.
+    Choose(Option<ConversationId>),
+    /// What was said before all that is here.
+    Older,
+    /// The end.
+    End,
+}
+
+/// The screen between two pictures.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) look: Look,
+    pub(super) zone: TimeZone,
+    pub(super) traffic: Traffic,
+    pub(super) scrolls: HashMap<ConversationId, Scroll>,
+    /// The row from which on the help is shown; none: it is not.
+    pub(super) help: Option<usize>,
+    /// A word about what was done last.
+    pub(super) hint: Option<String>,
+    /// The size of the messages' pane when it was drawn last.
+    pub(super) height: usize,
+    pub(super) columns: usize,
+    /// What is being typed, in each conversation and where one is chosen.
+    inputs: HashMap<Option<ConversationId>, Input>,
+    /// What was typed where one is chosen.
+    chosen: VecDeque<String>,
+    /// Which one Enter opens where one is chosen.
+    picked: Option<ConversationId>,
+    /// An empty input, for where nothing was typed yet.
+    blank: Input,
+    /// Ctrl-C was pressed and would end the next time.
+    is_ending: bool,
+}
+
+impl State {
+    pub(super) fn new(look: Look, zone: TimeZone) -> Self {
+        Self {
+            look,
+            zone,
+            traffic: Traffic::default(),
+            scrolls: HashMap::new(),
+            help: None,
+            hint: None,
+            height: 1,
+            columns: 1,
+            inputs: HashMap::new(),
+            chosen: VecDeque::new(),
+            picked: None,
+            blank: Input::default(),
+            is_ending: false,
+        }
+    }
+
+    /// What is typed where one is.
+    pub(super) fn input(&self, model: &Model) -> &Input {
+        let at = model.current().map(|one| one.id);
+        self.inputs.get(&at).unwrap_or(&self.blank)
+    }
+
+    fn input_mut(&mut self, model: &Model) -> &mut Input {
+        let at = model.current().map(|one| one.id);
+        self.inputs.entry(at).or_default()
+    }
+
+    /// The conversation that Enter would open.
+    pub(super) fn marked(&self, model: &Model) -> Option<ConversationId> {
+        let first = || model.conversations().first().map(|one| one.id);
+        self.picked.or_else(first)
+    }
+
+    /// Text from the clipboard.
+    pub(super) fn on_paste(&mut self, text: &str, model: &Model) -> Asked {
+        self.input_mut(model).paste(text);
+        Asked::Draw
+    }
+
+    /// What a key does.
+    pub(super) fn on_key(&mut self, key: KeyEvent, model: &Model) -> Asked {
+        let was_ending = std::mem::take(&mut self.is_ending);
+        self.hint = None;
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        let alt = key.modifiers.contains(KeyModifiers::ALT);
+        if control && key.code == KeyCode::Char('c') {
+            return self.end(was_ending, model);
+        }
+        if self.help.is_some() {
+            return self.on_help_key(key);
+        }
+        match key.code {
+            KeyCode::F(1) => self.help = Some(0),
+            KeyCode::F(2) => return Asked::Say(vec!["/address".to_owned()]),
+            KeyCode::Char('l') if control => return Asked::Redraw,
+            KeyCode::Char('d') if control && self.input(model).is_empty() => {
+                return match model.current() {
+                    Some(_) => Asked::Choose(None),
+                    None => self.end(was_ending, model),
+                };
+            }
+            KeyCode::Char('a') if alt => return self.next_unread(model),
+            KeyCode::Char('j') if alt => self.traffic = self.traffic.next(),
+            KeyCode::Char(digit @ '1'..='9') if alt => {
+                let place = digit as usize - '1' as usize;
+                return to(model.conversations().get(place));
+            }
+            KeyCode::Char('n') if control => return neighbour(model, 1),
+            KeyCode::Char('p') if control => return neighbour(model, -1),
+            KeyCode::Down | KeyCode::Right if alt => return neighbour(model, 1),
+            KeyCode::Up | KeyCode::Left if alt => return neighbour(model, -1),
+            _ => {
+                let scrolled = self.on_scroll_key(key, model);
+                return scrolled.unwrap_or_else(|| self.on_typing(key, model));
+            }
+        }
+        Asked::Draw
+    }
+
+    /// Ctrl-C: takes back what was typed, then asks, then ends.
+    fn end(&mut self, was_ending: bool, model: &Model) -> Asked {
+        if self.help.take().is_some() {
+            return Asked::Draw;
+        }
+        if !self.input(model).is_empty() {
+            self.input_mut(model).clear();
+            return Asked::Draw;
+        }
+        if was_ending {
+            return Asked::End;
+        }
+        self.is_ending = true;
+        self.hint = Some(say::ONCE_MORE.get(model.lang).to_owned());
+        Asked::Draw
+    }
+
+    fn on_help_key(&mut self, key: KeyEvent) -> Asked {
+        let from = self.help.unwrap_or(0);
+        self.help = match key.code {
+            KeyCode::Down | KeyCode::Char('j') => Some(from + 1),
+            KeyCode::Up | KeyCode::Char('k') => Some(from.saturating_sub(1)),
+            KeyCode::PageDown | KeyCode::Char(' ') => Some(from + self.height.max(2) / 2),
+            KeyCode::PageUp => Some(from.saturating_sub(self.height.max(2) / 2)),
+            _ => None,
+        };
+        Asked::Draw
+    }
+
+    /// Keys that move the picture. None: it is no such key.
+    fn on_scroll_key(&mut self, key: KeyEvent, model: &Model) -> Option<Asked> {
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        let shift = key.modifiers.contains(KeyModifiers::SHIFT);
+        let is_empty = self.input(model).is_empty();
+        let conversation = model.current()?;
+        let (zone, height) = (self.zone.clone(), self.height);
+        let page = Page {
+            conversation,
+            columns: self.columns,
+            look: self.look,
+            lang: model.lang,
+            zone: &zone,
+            traffic: self.traffic,
+        };
+        let scroll = self.scrolls.entry(conversation.id).or_default();
+        let paged = height.saturating_sub(1).max(1);
+        let went_up = match key.code {
+            KeyCode::PageUp => scroll.up(&page, paged, height),
+            KeyCode::Up if shift => scroll.up(&page, 1, height),
+            KeyCode::PageDown => {
+                scroll.down(&page, paged);
+                true
+            }
+            KeyCode::Down if shift => {
+                scroll.down(&page, 1);
+                true
+            }
+            KeyCode::Home if control => {
+                scroll.go_to_top(&page, height);
+                false
+            }
+            KeyCode::End if control || is_empty => {
+                scroll.follow();
+                true
+            }
+            _ => return None,
+        };
+        if !went_up && conversation.scrollback != Scrollback::Complete {
+            return Some(Asked::Older);
+        }
+        Some(Asked::Draw)
+    }
+
+    /// Keys of the input, and of the list where one is chosen.
+    fn on_typing(&mut self, key: KeyEvent, model: &Model) -> Asked {
+        if model.current().is_none() && self.input(model).is_empty() {
+            let marked = self.marked(model);
+            match key.code {
+                KeyCode::Enter => {
+                    return marked.map_or(Asked::Nothing, |id| Asked::Choose(Some(id)));
+                }
+                KeyCode::Up => return self.pick(model, -1),
+                KeyCode::Down => return self.pick(model, 1),
+                _ => {}
+            }
+        }
+        let typed = model.current().map_or(&self.chosen, |one| &one.typed.lines);
+        let input = self
+            .inputs
+            .entry(model.current().map(|one| one.id))
+            .or_default();
+        match input.on_key(key, typed, |line| model.complete(line)) {
+            Edited::No => Asked::Nothing,
+            Edited::Yes => Asked::Draw,
+            // To a plain peer an empty message is a message.
+            Edited::Done(lines) if lines.is_empty() => {
+                match model.current().map(|one| &one.place) {
+                    Some(Place::Contact(_)) => Asked::Say(vec![String::new()]),
+                    _ => Asked::Nothing,
+                }
+            }
+            Edited::Done(lines) => {
+                if model.current().is_none() {
+                    self.chosen.extend(lines.iter().cloned());
+                    let many = self.chosen.len().saturating_sub(CHOSEN);
+                    self.chosen.drain(..many);
+                }
+                // Who says something looks at the end again.
+                if let Some(scroll) = model
+                    .current()
+                    .and_then(|one| self.scrolls.get_mut(&one.id))
+                {
+                    scroll.follow();
+                }
+                Asked::Say(lines)
+            }
+        }
+    }
+
+    fn pick(&mut self, model: &Model, by: isize) -> Asked {
+        let all = model.conversations();
+        let marked = self.marked(model);
+        let place = all
+            .iter()
+            .position(|one| Some(one.id) == marked)
+            .unwrap_or(0);
+        let next = place
+            .saturating_add_signed(by)
+            .min(all.len().saturating_sub(1));
+        self.picked = all.get(next).map(|one| one.id);
+        Asked::Draw
+    }
+
+    fn next_unread(&mut self, model: &Model) -> Asked {
+        if let Some(id) = model.next_unread() {
+            return Asked::Choose(Some(id));
+        }
+        self.hint = Some(say::NOTHING_UNREAD.get(model.lang).to_owned());
+        Asked::Draw
+    }
+}
+
+fn to(conversation: Option<&Conversation>) -> Asked {
+    conversation.map_or(Asked::Nothing, |one| Asked::Choose(Some(one.id)))
+}
+
+/// The conversation before or behind the one that one is in, round about.
+fn neighbour(model: &Model, by: isize) -> Asked {
+    let all = model.conversations();
+    let current = model.current().map(|one| one.id);
+    let place = all.iter().position(|one| Some(one.id) == current);
+    let next = match place {
+        Some(place) => (place as isize + by).rem_euclid(all.len() as isize) as usize,
+        None if by > 0 => 0,
+        None => all.len().saturating_sub(1),
+    };
+    to(all.get(next))
+}
