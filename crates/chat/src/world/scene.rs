@@ -1,12 +1,12 @@
 //! A world for tests: members who say lines and hear lines, and a clock that stands still.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use super::{Arrival, MemberId, Outcome, Settings, Then, Way, World};
-use crate::log::Log;
+use crate::log::{Draft, Entry, Log};
 use crate::outbox::{Outbox, SENDQ_BYTES, Wire};
 
 /// The time in every scene: 2026-11-21T12:00:00Z.
@@ -18,6 +18,8 @@ pub(crate) struct Scene {
     people: HashMap<String, (MemberId, Heard)>,
     /// What came of the last line.
     pub(crate) then: Option<Then>,
+    /// The last place that was given.
+    seq: u64,
 }
 
 /// What somebody has heard and not yet told.
@@ -47,6 +49,7 @@ impl Scene {
             world: World::new(settings, log, 1, NOON_MS),
             people: HashMap::new(),
             then: None,
+            seq: 0,
         }
     }
 
@@ -108,6 +111,23 @@ impl Scene {
         assert!(heard[0].contains("REGISTER SUCCESS"), "{heard:?}");
     }
 
+    /// Somebody is away.
+    pub(crate) fn goes_away(&mut self, who: &str, why: &str) {
+        let id = self.id(who);
+        self.world.members.get_mut(&id).unwrap().away = Some(why.into());
+    }
+
+    /// What was drafted is kept.
+    pub(crate) fn commits(&mut self, draft: &Draft) {
+        self.seq += 1;
+        let entry = Entry {
+            seq: self.seq,
+            time_ms: NOON_MS,
+            draft: draft.clone(),
+        };
+        self.world.apply(&[entry]);
+    }
+
     /// The lines that somebody has heard since he was last asked, without CR LF.
     pub(crate) fn hears(&self, who: &str) -> Vec<String> {
         let bytes = std::mem::take(&mut *self.people[who].1.0.lock().unwrap());
@@ -128,8 +148,49 @@ impl Scene {
         assert_eq!(self.hears(who), lines, "what {who} hears");
     }
 
+    /// Plays what is written: `tom > LINE` is said, and `bob < LINE` is what he hears of it. After
+    /// each line that is said, nobody hears anything but what stands there. A source is written by
+    /// its nick alone, a numeric without the server.
+    pub(crate) fn plays(&mut self, script: &str) {
+        let mut lines = script.lines().map(str::trim).peekable();
+        while let Some(line) = lines.next() {
+            if line.is_empty() {
+                continue;
+            }
+            let (who, said) = line.split_once(" > ").expect("somebody says something");
+            self.says(who, said);
+            let mut expected: BTreeMap<String, Vec<String>> = BTreeMap::new();
+            while let Some((who, heard)) = lines.peek().and_then(|line| line.split_once(" < ")) {
+                expected.entry(who.into()).or_default().push(whole(heard));
+                lines.next();
+            }
+            let mut heard = BTreeMap::new();
+            for who in self.people.keys() {
+                heard.insert(who.clone(), self.hears(who));
+            }
+            heard.retain(|_, lines| !lines.is_empty());
+            assert_eq!(heard, expected, "what comes of {line:?}");
+        }
+    }
+
     pub(crate) fn id(&self, who: &str) -> MemberId {
         self.people[who].0
+    }
+}
+
+/// A line as it is heard: `:tom JOIN #r` comes from `tom!tom@loopback`, `366 …` from the server.
+fn whole(line: &str) -> String {
+    match line.strip_prefix(':') {
+        Some(rest) => {
+            let (source, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+            if source.contains(['!', '.']) {
+                line.to_owned()
+            } else {
+                format!(":{source}!{source}@loopback {rest}")
+            }
+        }
+        None if line.starts_with(|c: char| c.is_ascii_digit()) => format!(":sockeye.local {line}"),
+        None => line.to_owned(),
     }
 }
 

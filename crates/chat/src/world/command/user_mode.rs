@@ -65,7 +65,7 @@ impl World {
                 done.push(letter);
             }
         }
-        let nick = member.nick().to_owned();
+        let source = member.source.clone();
         if unknown {
             self.numeric(call.by, numeric::ERR_UMODEUNKNOWNFLAG, |line| {
                 line.end_with("Unknown MODE flag");
@@ -73,9 +73,9 @@ impl World {
         }
         if !done.is_empty() {
             self.write(call.by, |line| {
-                line.source(&nick)
+                line.source(&source.to_string())
                     .command("MODE")
-                    .param(&nick)
+                    .param(&source.nick)
                     .param(&done)
                     .end();
             });

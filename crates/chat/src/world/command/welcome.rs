@@ -72,6 +72,7 @@ impl World {
             "CHANMODES=b,k,l,imnt".into(),
             format!("CHANNELLEN={ROOM_BYTES}"),
             "CHANTYPES=#".into(),
+            "ELIST=MNU".into(),
             format!("KEYLEN={KEY_BYTES}"),
             format!("KICKLEN={REASON_BYTES}"),
             format!("LINELEN={}", crate::irc::LINE_BYTES),
@@ -85,7 +86,7 @@ impl World {
             "PREFIX=(ov)@+".into(),
             "SAFELIST".into(),
             format!(
-                "TARGMAX=PRIVMSG:{TARGETS_PER_LINE},NOTICE:{TARGETS_PER_LINE},TAGMSG:{TARGETS_PER_LINE},KICK:1,NAMES:,WHOIS:1,WHOWAS:1"
+                "TARGMAX=PRIVMSG:{TARGETS_PER_LINE},NOTICE:{TARGETS_PER_LINE},TAGMSG:{TARGETS_PER_LINE},JOIN:,PART:,KICK:,LIST:,NAMES:,WHOIS:1,WHOWAS:1"
             ),
             format!("TOPICLEN={TOPIC_BYTES}"),
             format!("USERLEN={USER_BYTES}"),
