@@ -24,6 +24,12 @@ pub trait Conversation: Send + Sync {
     /// ([`Access`](crate::Access)). When the server drains, what is under way may be finished; when
     /// it is [over](Session::over) the conversation ends at once, else it is dropped soon after.
     fn hold(&self, link: Link, session: Session) -> BoxFuture<Outcome>;
+
+    /// Whether it ends in bounded time by itself once the server drains, so that nobody has to watch
+    /// that it does: that costs each connection more than some services hold for it.
+    fn ends_itself(&self) -> bool {
+        false
+    }
 }
 
 /// One peer's connection, as its conversation needs to know it.

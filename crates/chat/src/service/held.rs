@@ -152,6 +152,7 @@ impl Held {
                 Phase::Lingering { until, left } => {
                     let got = INPUT.with_borrow_mut(|input| self.source.poll_read(cx, input));
                     match got {
+                        Poll::Pending if self.chat.is_over() => return Poll::Ready(()),
                         Poll::Pending => return self.timer.poll(cx, until),
                         Poll::Ready(Ok(Some(got))) if left > got as u64 => {
                             let left = left - got as u64;
@@ -461,5 +462,17 @@ impl Source {
             Self::Bytes(half) => half.read_bytes(),
             Self::Messages(receiver) => receiver.received().1,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An idle member may cost 4 KiB, everything of ours included: this is what its connection holds.
+    #[test]
+    fn a_member_is_small() {
+        let size = size_of::<Held>();
+        assert!(size <= 512, "{size} bytes");
     }
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use sockeye_net::Link;
 use sockeye_service::{BoxFuture, Conversation, Outcome, Session};
 
-use super::Chat;
 use super::flood::Bucket;
 use super::held::{Held, Source};
 use super::wires::{Bytes, Messages};
+use super::{Chat, GOING_DOWN};
 use crate::outbox::{Outbox, Wire};
 use crate::world::Arrival;
 
@@ -44,6 +44,13 @@ impl Conversation for Members {
             chat.keys().insert(id, key);
         }
         let bucket = Bucket::new(chat.options.lines_per_second, chat.uptime_ms());
+        if chat.is_over() {
+            chat.with_world(|world| world.close(id, GOING_DOWN));
+        }
         Box::pin(Held::new(Arc::clone(chat), id, outbox, source, bucket))
+    }
+
+    fn ends_itself(&self) -> bool {
+        true
     }
 }

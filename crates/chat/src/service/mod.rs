@@ -33,6 +33,9 @@ use way::Gate;
 /// What is under way is given this long to be kept when everybody has to go.
 const SETTLE: Duration = Duration::from_secs(3);
 
+/// What everybody is told when the server ends.
+const GOING_DOWN: &str = "The server is going down";
+
 /// What whoever serves has decided.
 #[derive(Clone, Debug)]
 pub struct ChatOptions {
@@ -70,7 +73,9 @@ pub struct Chat {
     /// Members who have proved to hold a key; taken after the world, if both are.
     keys: Mutex<HashMap<MemberId, Fingerprint>>,
     /// Somebody looks whether the server drains.
-    drains: AtomicBool,
+    is_watched: AtomicBool,
+    /// Everybody has been told to go.
+    is_over: AtomicBool,
     /// Rings when drafts are settled.
     kept: Notify,
     began: Instant,
@@ -88,7 +93,8 @@ impl Chat {
             gate,
             hasher: Hasher::default(),
             keys: Mutex::default(),
-            drains: AtomicBool::new(false),
+            is_watched: AtomicBool::new(false),
+            is_over: AtomicBool::new(false),
             kept: Notify::new(),
             began: Instant::now(),
         });
@@ -126,6 +132,11 @@ impl Chat {
         self.began.elapsed().as_millis() as u64
     }
 
+    /// Nobody is waited for any more.
+    fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
+    }
+
     fn keys(&self) -> MutexGuard<'_, HashMap<MemberId, Fingerprint>> {
         lock(&self.keys)
     }
@@ -138,7 +149,7 @@ impl Chat {
 
     /// Sends everybody away when the server of this session drains.
     fn drain_with(self: &Arc<Self>, session: &Session) {
-        if !self.drains.swap(true, Ordering::Relaxed) {
+        if !self.is_watched.swap(true, Ordering::Relaxed) {
             let (chat, draining) = (Arc::downgrade(self), session.draining());
             tokio::spawn(async move {
                 draining.await;
@@ -162,7 +173,8 @@ impl Chat {
         };
         // Whoever waits longer hears nothing of what became of it.
         let _ = tokio::time::timeout(SETTLE, settled).await;
-        self.with_world(|world| world.close_all("The server is going down"));
+        self.is_over.store(true, Ordering::Release);
+        self.with_world(|world| world.close_all(GOING_DOWN));
     }
 
     /// What rests on keys is what the list says now.

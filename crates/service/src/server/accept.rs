@@ -148,8 +148,8 @@ pub(crate) fn serve(
     let service = match service {
         Serving::Responders(service) => service,
         Serving::Conversation(conversation) => {
-            let (conversation, host) = (Arc::clone(conversation), Arc::clone(host));
-            tokio::spawn(converse(link, conversation, host, options, place));
+            let host = Arc::clone(host);
+            converse(link, &**conversation, host, options, place);
             return;
         }
     };
