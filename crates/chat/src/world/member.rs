@@ -81,6 +81,8 @@ pub struct Local {
     pub(crate) asked_ms: Option<u64>,
     /// What he has said of who he is, while he logs in with SASL.
     pub(crate) sasl: Option<Box<Sasl>>,
+    /// Whom he watches (MONITOR); most watch nobody.
+    pub(crate) watched: BTreeSet<Folded>,
     /// Logins that have failed.
     pub(crate) failed_logins: u8,
     /// What the job in hand is for.
@@ -171,6 +173,7 @@ impl Member {
             heard_ms: now_ms,
             asked_ms: None,
             sasl: None,
+            watched: BTreeSet::new(),
             failed_logins: 0,
             errand: None,
             reply: vec![],

@@ -17,7 +17,7 @@ mod room;
 #[cfg(test)]
 pub(crate) mod scene;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,6 +83,10 @@ pub struct World {
     founded: HashMap<Folded, usize>,
     /// Names that stand in `authorized`.
     pub(crate) names: Arc<dyn Names>,
+    /// Who waits for somebody to come or to go (MONITOR).
+    watchers: HashMap<Folded, BTreeSet<MemberId>>,
+    /// Those who were here last, the latest behind.
+    gone: VecDeque<command::Gone>,
     /// Where things are kept; nothing is without one.
     log: Option<Arc<dyn Log>>,
     /// What was drafted in this turn.
@@ -145,6 +149,8 @@ impl World {
             accounts: HashMap::new(),
             founded: HashMap::new(),
             names: Arc::new(NoNames),
+            watchers: HashMap::new(),
+            gone: VecDeque::new(),
             log,
             drafts: vec![],
             pending: HashMap::new(),

@@ -97,12 +97,15 @@ impl World {
             line.command("QUIT").end_with(reason);
         });
         self.tell_acquaintances(id, &mut encoded);
+        self.remember(id);
+        self.unwatch_all(id);
         let Some(member) = self.members.remove(&id) else {
             return;
         };
         let folded = Folded::new(&source.nick);
         if self.nicks.get(&folded) == Some(&id) {
             self.nicks.remove(&folded);
+            self.tell_watchers_went(&source.nick);
         }
         self.tell_gone(&member, reason);
         for name in &member.rooms {
@@ -226,6 +229,7 @@ impl World {
         self.nicks.insert(Folded::new(nick), id);
         self.most_members = self.most_members.max(self.nicks.len());
         self.welcome(id);
+        self.tell_watchers_came(id);
         self.touch(id);
         Then::Go
     }

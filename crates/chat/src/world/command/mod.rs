@@ -4,9 +4,13 @@ mod account;
 mod caps;
 mod connection;
 mod info;
+mod lookup;
 mod mode;
+mod monitor;
 mod names;
 mod nick;
+mod oneself;
+mod oper;
 mod rooms;
 mod ruling;
 mod sasl;
@@ -15,12 +19,16 @@ mod talk;
 mod tests;
 mod user_mode;
 mod welcome;
+mod who;
+mod whois;
 
 use std::sync::Arc;
 
 use super::member::Errand;
 use super::{MemberId, Pending, World};
 use crate::accounts::{HashError, Password};
+pub(crate) use whois::Gone;
+
 use crate::irc::{Caps, Message, ParseError, numeric};
 
 /// What happens after a line.
@@ -139,6 +147,16 @@ const COMMANDS: &[Command] = &[
     early("AUTHENTICATE", 1, World::on_authenticate),
     early("QUIT", 0, World::on_quit),
     early("REGISTER", 3, World::on_register),
+    command("AWAY", 0, World::on_away),
+    command("SETNAME", 1, World::on_setname),
+    command("WHO", 0, World::on_who),
+    command("WHOIS", 0, World::on_whois),
+    command("WHOWAS", 0, World::on_whowas),
+    command("ISON", 1, World::on_ison),
+    command("USERHOST", 1, World::on_userhost),
+    command("MONITOR", 1, World::on_monitor),
+    command("OPER", 0, World::on_oper),
+    command("KILL", 1, World::on_kill),
     command("MOTD", 0, World::on_motd),
     command("LUSERS", 0, World::on_lusers),
     command("VERSION", 0, World::on_version),

@@ -102,12 +102,16 @@ impl World {
 
     /// Calls a member something else and tells all who know him.
     pub(crate) fn call(&mut self, id: MemberId, nick: &str) {
-        let Some(member) = self.members.get_mut(&id) else {
+        let Some(member) = self.members.get(&id) else {
             return;
         };
         if member.source.nick == nick {
             return;
         }
+        self.remember(id);
+        let Some(member) = self.members.get_mut(&id) else {
+            return;
+        };
         let old = Arc::clone(&member.source);
         member.rename(|source| nick.clone_into(&mut source.nick));
         let was = Folded::new(&old.nick);
@@ -115,12 +119,17 @@ impl World {
             self.nicks.remove(&was);
         }
         self.nicks.insert(Folded::new(nick), id);
+        let is_other = was != Folded::new(nick);
         let now_ms = self.now_ms;
         let mut encoded = Encoded::new(EVENT_CAPS, |caps, out| {
             let line = event(out, caps, now_ms, None, &old);
             line.command("NICK").end_with(nick);
         });
         self.tell_acquaintances_and(id, &mut encoded);
+        if is_other {
+            self.tell_watchers_went(&old.nick);
+            self.tell_watchers_came(id);
+        }
         self.touch(id);
     }
 

@@ -44,6 +44,7 @@ impl World {
         self.members.insert(id, member);
         self.nicks.insert(folded, id);
         self.abroad.afar.insert(who, id);
+        self.tell_watchers_came(id);
         for seat in &seen.rooms {
             self.sit_down(id, seat);
         }

@@ -3,7 +3,9 @@
 mod login;
 mod modes;
 mod names;
+mod people;
 mod rooms;
 mod ruling;
 mod talk;
+mod watching;
 mod way_in;
