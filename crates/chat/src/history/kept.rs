@@ -140,6 +140,7 @@ pub(super) fn read(connection: &Connection) -> rusqlite::Result<Kept> {
     Ok(Kept {
         rooms: rooms.into_iter().map(|(_, room)| room).collect(),
         accounts,
+        ..Kept::default()
     })
 }
 

@@ -124,7 +124,12 @@ impl History {
 
     /// How rooms and accounts stand.
     pub fn kept(&self) -> Result<Kept, HistoryError> {
-        kept::read(&self.core.store().connection).doing("read rooms and accounts")
+        let store = self.core.store();
+        let kept = kept::read(&store.connection).doing("read rooms and accounts")?;
+        Ok(Kept {
+            last_seq: store.last_seq,
+            ..kept
+        })
     }
 
     /// Becomes the log of this server; `follower` hears what becomes of drafts. What was submitted is
@@ -142,6 +147,15 @@ impl History {
     /// Answers a question when it is its turn; needs a runtime of tokio.
     pub async fn find(&self, query: Query) -> Result<Found, HistoryError> {
         self.readers.answer(query).await
+    }
+
+    /// Answers several questions, one after the other.
+    pub async fn answer(&self, queries: Vec<Query>) -> Result<Vec<Found>, HistoryError> {
+        let mut answers = Vec::with_capacity(queries.len());
+        for query in queries {
+            answers.push(self.find(query).await?);
+        }
+        Ok(answers)
     }
 
     /// Keeps what another log has given places to, in its order. Entries up to

@@ -30,8 +30,10 @@ pub enum Query {
         after_ms: u64,
         /// Milliseconds since 1970.
         before_ms: u64,
-        /// How many at most: the first ones.
+        /// How many at most.
         limit: usize,
+        /// The last ones of them, else the first.
+        from_end: bool,
     },
     /// What has a text in it.
     Search {

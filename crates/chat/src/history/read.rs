@@ -54,10 +54,17 @@ pub(super) fn answer(connection: &Connection, query: &Query) -> rusqlite::Result
             after_ms,
             before_ms,
             limit,
+            from_end,
         } => {
             let mut ids = numbers(connection, rooms)?;
             ids.extend(of_person(connection, person.as_ref())?);
-            targets(connection, &ids, (*after_ms, *before_ms), *limit)?
+            let mut last = targets(connection, &ids, (*after_ms, *before_ms))?;
+            let above = last.len().saturating_sub(*limit);
+            if *from_end {
+                last.drain(..above);
+            }
+            last.truncate(*limit);
+            last
         }
         Query::Search { .. } => return search::answer(connection, query),
     };
@@ -261,7 +268,6 @@ fn targets(
     connection: &Connection,
     ids: &[i64],
     (after_ms, before_ms): (u64, u64),
-    limit: usize,
 ) -> rusqlite::Result<Vec<Entry>> {
     let mut last = vec![];
     for id in ids {
@@ -276,6 +282,5 @@ fn targets(
     }
     last.retain(|entry| entry.time_ms > after_ms && entry.time_ms < before_ms);
     last.sort_by_key(|entry| entry.seq);
-    last.truncate(limit);
     Ok(last)
 }

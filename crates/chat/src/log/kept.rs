@@ -5,6 +5,8 @@ use super::ModeChange;
 /// What is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kept {
+    /// The last place that it knows of.
+    pub last_seq: u64,
     /// Rooms that outlive their members.
     pub rooms: Vec<KeptRoom>,
     /// Accounts with a password; those of keys stand in `authorized`.

@@ -3,6 +3,7 @@
 mod cut;
 mod flood;
 mod held;
+mod keep;
 mod members;
 mod names;
 mod way;
@@ -11,7 +12,7 @@ mod wires;
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sockeye_net::Fingerprint;
@@ -24,6 +25,7 @@ pub use flood::{BACKLOG_BYTES, LINES_PER_SECOND};
 pub use members::Members;
 
 use crate::accounts::{Cloak, Hasher};
+use crate::history::History;
 use crate::log::{Entry, Follower, MsgId, Refusal};
 use crate::outbox::SENDQ_BYTES;
 use crate::world::{Job, MemberId, Outcome, Settings, World};
@@ -70,6 +72,8 @@ pub struct Chat {
     options: ChatOptions,
     gate: Gate,
     hasher: Hasher,
+    /// What is kept on this machine, if anything is.
+    history: OnceLock<Arc<History>>,
     /// Members who have proved to hold a key; taken after the world, if both are.
     keys: Mutex<HashMap<MemberId, Fingerprint>>,
     /// Somebody looks whether the server drains.
@@ -92,6 +96,7 @@ impl Chat {
             options,
             gate,
             hasher: Hasher::default(),
+            history: OnceLock::new(),
             keys: Mutex::default(),
             is_watched: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
@@ -124,6 +129,7 @@ impl Chat {
             Job::Verify { password, hash } => {
                 Outcome::Verified(self.hasher.verify(password, hash).await)
             }
+            Job::History(queries) => Outcome::Found(self.ask(queries).await),
         }
     }
 

@@ -138,6 +138,9 @@ impl World {
 
     /// What was kept happens, in its order, on every server alike.
     pub fn apply(&mut self, entries: &[Entry]) {
+        if let Some(last) = entries.last() {
+            self.last_seq = self.last_seq.max(last.seq);
+        }
         let mut rest = entries;
         while let Some(first) = rest.first() {
             let together = match &first.draft.act {

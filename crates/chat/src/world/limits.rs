@@ -51,7 +51,10 @@ pub const LIST_ROOMS: usize = 2000;
 pub const TARGETS_PER_LINE: usize = 8;
 
 /// Messages that CHATHISTORY gives at once.
-pub const HISTORY_LINES: usize = 100;
+pub const HISTORY_LINES: usize = 200;
+
+/// Targets that CHATHISTORY TARGETS tells at once: a line each, without a text.
+pub const HISTORY_TARGETS: usize = 1000;
 
 /// Nicks that a member watches (MONITOR).
 pub const WATCHED_PER_MEMBER: usize = 128;

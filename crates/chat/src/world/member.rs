@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Arrival;
+use super::command::Reading;
 use crate::accounts::Password;
 use crate::irc::{Caps, Folded};
 use crate::log::Source;
@@ -121,6 +122,8 @@ pub(crate) enum Purpose {
     Register(String),
     /// Logging in to this account.
     LogIn(String, LogIn),
+    /// What was said before is told.
+    Read(Reading),
 }
 
 /// What somebody has said of who he is, in base64, as far as it has come.

@@ -21,6 +21,8 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use crate::accounts::{Account, Names, NoNames};
 use crate::irc::{Folded, Message, ParseError};
 use crate::log::{Act, Draft, Log, MsgId};
@@ -45,6 +47,10 @@ pub struct Settings {
     pub rooms_per_member: usize,
     /// The room where guests appear.
     pub desk: Option<String>,
+    /// Messages of a room that whoever comes into it is shown.
+    pub replay: usize,
+    /// Where the clock that people here read stands.
+    pub zone: TimeZone,
     /// How long somebody may take to say who he is.
     pub registration_time: Duration,
     /// How long somebody may be silent before he is asked whether he is there.
@@ -61,6 +67,8 @@ impl Default for Settings {
             motd: String::new(),
             rooms_per_member: 50,
             desk: None,
+            replay: 20,
+            zone: TimeZone::UTC,
             registration_time: limits::REGISTRATION_TIME,
             ping_after: limits::PING_AFTER,
             pong_within: limits::PONG_WITHIN,
@@ -102,7 +110,7 @@ pub struct World {
     /// Counts what got a name.
     counter: u64,
     next_member: u64,
-    /// The last place, where nothing is kept.
+    /// The last place that has happened here.
     last_seq: u64,
     /// Most members at one time since this server runs.
     most_members: usize,
@@ -163,6 +171,11 @@ impl World {
             most_members: 0,
             abroad: presence::Abroad::default(),
         }
+    }
+
+    /// From now on what is said is kept.
+    pub fn keep_in(&mut self, log: Arc<dyn Log>) {
+        self.log = Some(log);
     }
 
     /// Names that nobody takes but whoever has their key.

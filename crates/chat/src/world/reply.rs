@@ -186,6 +186,7 @@ fn label_lines(server: &str, label: &str, reference: &str, lines: &[u8], out: &m
             .command("ACK")
             .end(),
         1 => add_tag(lines, "label", label, out),
+        _ if is_batch(lines) => add_tag(lines, "label", label, out),
         _ => {
             Line::new(out)
                 .tag("label", label)
@@ -211,7 +212,7 @@ fn label_lines(server: &str, label: &str, reference: &str, lines: &[u8], out: &m
 }
 
 /// Appends a line with one more tag.
-fn add_tag(line: &[u8], key: &str, value: &str, out: &mut Vec<u8>) {
+pub(crate) fn add_tag(line: &[u8], key: &str, value: &str, out: &mut Vec<u8>) {
     let value = crate::irc::escape(value);
     out.extend_from_slice(format!("@{key}={value}").as_bytes());
     if let Some(tagged) = line.strip_prefix(b"@") {
@@ -221,6 +222,27 @@ fn add_tag(line: &[u8], key: &str, value: &str, out: &mut Vec<u8>) {
         out.push(b' ');
         out.extend_from_slice(line);
     }
+}
+
+/// Whether lines of ours are one batch: its first line stands for all of it.
+fn is_batch(lines: &[u8]) -> bool {
+    let mut each = lines.split_inclusive(|byte| *byte == b'\n');
+    let (Some(first), Some(last)) = (each.next(), each.next_back()) else {
+        return false;
+    };
+    // ":server BATCH +reference kind" and ":server BATCH -reference".
+    let reference = |line: &'_ [u8], sign: &[u8]| {
+        let words: Vec<_> = line
+            .trim_ascii_end()
+            .splitn(4, |byte| *byte == b' ')
+            .collect();
+        match words[..] {
+            [_, b"BATCH", reference, ..] => reference.strip_prefix(sign).map(<[u8]>::to_vec),
+            _ => None,
+        }
+    };
+    let begins = reference(first, b"+");
+    begins.is_some() && begins == reference(last, b"-")
 }
 
 /// Whether a line of ours has this tag already: whoever is in a batch stays in it.

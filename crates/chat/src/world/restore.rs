@@ -10,6 +10,7 @@ use crate::log::{Kept, KeptAccount, KeptRoom};
 impl World {
     /// Begins with what was kept. For a world where nothing has happened yet.
     pub fn restore(&mut self, kept: Kept) {
+        self.last_seq = self.last_seq.max(kept.last_seq);
         for account in kept.accounts {
             self.restore_account(account);
         }

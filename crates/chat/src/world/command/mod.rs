@@ -3,6 +3,7 @@
 mod account;
 mod caps;
 mod connection;
+mod history;
 mod info;
 mod lookup;
 mod mode;
@@ -27,9 +28,11 @@ use std::sync::Arc;
 use super::member::Errand;
 use super::{MemberId, Pending, World};
 use crate::accounts::{HashError, Password};
-pub(crate) use whois::Gone;
-
+use crate::history::{Found, HistoryError, Query};
 use crate::irc::{Caps, Message, ParseError, numeric};
+
+pub(super) use history::Reading;
+pub(crate) use whois::Gone;
 
 /// What happens after a line.
 #[derive(Debug)]
@@ -61,6 +64,8 @@ pub enum Job {
         /// What is kept.
         hash: Arc<str>,
     },
+    /// Questions to the history; of [`History::answer`](crate::history::History::answer).
+    History(Vec<Query>),
 }
 
 /// How a [`Job`] came out.
@@ -71,6 +76,8 @@ pub enum Outcome {
     Hashed(Result<String, HashError>),
     /// Whether the password is right.
     Verified(Result<bool, HashError>),
+    /// What the history answers to each question.
+    Found(Result<Vec<Found>, HistoryError>),
 }
 
 /// A command in hand.
@@ -172,6 +179,8 @@ const COMMANDS: &[Command] = &[
     command("MODE", 1, World::on_mode),
     command("KICK", 2, World::on_kick),
     command("INVITE", 2, World::on_invite),
+    command("CHATHISTORY", 1, World::on_chathistory),
+    command("SEARCH", 1, World::on_search),
 ];
 
 impl World {
@@ -269,6 +278,7 @@ impl World {
             then = match outcome {
                 Outcome::Hashed(hash) => world.on_hashed(by, purpose, hash),
                 Outcome::Verified(is_right) => world.on_verified(by, purpose, is_right),
+                Outcome::Found(found) => world.on_found(by, purpose, found),
             };
             if matches!(then, Then::Wait(_)) {
                 world.answer_with_outcome(by);

@@ -20,10 +20,13 @@ impl World {
             return Then::Go;
         }
         let mut keys = call.param(1).unwrap_or_default().split(',');
+        let mut joined = vec![];
         for name in names.split(',').filter(|name| !name.is_empty()) {
-            self.join(call.by, name, keys.next().unwrap_or_default());
+            if self.join(call.by, name, keys.next().unwrap_or_default()) {
+                joined.push(name);
+            }
         }
-        Then::Go
+        self.replay(call.by, &joined)
     }
 
     /// Somebody wants to come into a room; an unknown one is made. Whether he has come in.

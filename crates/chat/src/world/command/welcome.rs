@@ -95,7 +95,7 @@ impl World {
         ];
         if self.keeps() {
             tokens.push(format!("CHATHISTORY={HISTORY_LINES}"));
-            tokens.push("MSGREFTYPES=timestamp,msgid".into());
+            tokens.push("MSGREFTYPES=msgid,timestamp".into());
         }
         tokens
     }

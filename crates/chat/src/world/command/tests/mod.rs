@@ -1,5 +1,6 @@
 //! What is said, what is answered, what others hear.
 
+mod history;
 mod login;
 mod modes;
 mod names;

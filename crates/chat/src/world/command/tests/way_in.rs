@@ -53,8 +53,8 @@ fn who_comes_hears_what_clients_expect() {
         "NETWORK=sockeye",
         "WHOX",
         "MONITOR=128",
-        "CHATHISTORY=100",
-        "MSGREFTYPES=timestamp,msgid",
+        "CHATHISTORY=200",
+        "MSGREFTYPES=msgid,timestamp",
         "LINELEN=512",
         "SAFELIST",
     ] {
