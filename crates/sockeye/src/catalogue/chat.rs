@@ -27,6 +27,7 @@ texts! {
     NO_HISTORY: "nothing is kept here", "这里不保存历史";
     NO_SEARCH: "this server cannot search", "此服务器不能搜索";
     NOT_PRIVATE: "a password is not said where others can read it; use tls://", "他人可见的连接上不发送密码；请使用 tls://";
+    PASSWORD_OF: "password of {name}:", "{name} 的密码：";
     NO_ROOM: "this is no room", "这里不是房间";
     WHO_IS: "to whom? {known}", "请选择聊天对象：{known}";
     ADDRESS_OF: "{who} is at {what}", "{who} 的地址是 {what}";
@@ -35,7 +36,6 @@ texts! {
     NAMES_ARE: "{n} here: {what}", "在场 {n} 人：{what}";
     CONTACT_GONE: "the connection has ended", "连接已结束";
     CONNECTED_TO: "{server}: connected as {nick}", "{server}：已连接，昵称 {nick}";
-    LOST: "{server}: {why}; dialled again in {after}", "{server}：{why}；{after} 后重新连接";
-    LOST_FOR_GOOD: "{server}: {why}", "{server}：{why}";
+    ALL_NOT_DELIVERED: "{n} of the messages were not delivered", "有 {n} 条消息未能送达";
     NOT_DELIVERED: "not delivered to {to}: {text}", "未能送达 {to}：{text}";
 }

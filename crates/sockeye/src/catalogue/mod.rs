@@ -7,7 +7,6 @@
 
 pub(crate) mod bench;
 pub(crate) mod capture;
-#[allow(dead_code, reason = "the verb that says it comes next")]
 pub(crate) mod chat;
 pub(crate) mod chat_screen;
 mod exits;

@@ -4,6 +4,7 @@ use super::{Example, Page};
 
 mod bench;
 mod capture;
+mod chat;
 mod completions;
 mod dial;
 mod exec;
@@ -32,6 +33,7 @@ pub(crate) const PAGES: &[Page] = &[
     key::PIN,
     key::FORGET,
     key::KNOWN,
+    chat::PAGE,
     list::PAGE,
     capture::PAGE,
     watch::PAGE,
@@ -50,6 +52,8 @@ pub(super) const HEADINGS: &[(&str, &str)] = &[
     ("Commands", "命令"),
     ("Files", "文件"),
     ("Chat", "聊天"),
+    ("Who you are", "你是谁"),
+    ("For scripts", "用于脚本"),
     ("Which packets", "哪些包"),
     ("Who may", "谁可以"),
     ("Several hosts", "多台主机"),

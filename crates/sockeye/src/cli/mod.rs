@@ -33,7 +33,7 @@ pub(crate) struct Cli {
 }
 
 /// Flags that work everywhere.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Everywhere")]
 pub(crate) struct Global {
     /// Use IPv4 only
@@ -53,7 +53,7 @@ pub(crate) struct Global {
     pub(crate) trust_on_first_use: bool,
     /// Language of what people read (default: by LC_ALL, LC_MESSAGES, LANG)
     #[arg(long, global = true, value_name = "LANG")]
-    lang: Option<Lang>,
+    pub(crate) lang: Option<Lang>,
     /// Print help
     #[arg(short, long, global = true, action = ArgAction::Help)]
     help: Option<bool>,

@@ -12,7 +12,6 @@ use super::model::{ContactId, Event, FromServer, Model, News, Order, ServerId, S
 use super::plain::{self, Plain};
 use super::session::{self, Lines, Session};
 use crate::context::Context;
-use crate::exit::Exit;
 
 /// Events that wait for the model; then their sockets wait.
 const EVENTS: usize = 1_024;
@@ -34,7 +33,7 @@ pub(super) enum Told {
         is_secure: bool,
     },
     /// A session could not begin.
-    Failed(u64, ServerId, Exit),
+    Failed(u64, ServerId, anyhow::Error),
     Contact(Event),
 }
 
@@ -51,7 +50,7 @@ pub(crate) struct Client {
     next_session: u64,
     is_over: bool,
     /// How the first server that could not be reached at all has failed.
-    failed: Option<Exit>,
+    failed: Option<anyhow::Error>,
 }
 
 impl Client {
@@ -114,9 +113,9 @@ impl Client {
         self.is_over
     }
 
-    /// How the first server that could not be reached has failed.
-    pub(crate) fn failed(&self) -> Option<Exit> {
-        self.failed
+    /// How the first server that could not be reached has failed; told once.
+    pub(crate) fn take_failure(&mut self) -> Option<anyhow::Error> {
+        self.failed.take()
     }
 
     /// Waits until every server whose key might be asked about has been dialled once; afterwards
@@ -181,9 +180,9 @@ impl Client {
                     self.model.on(Event::Server(server, event));
                 }
             }
-            Told::Failed(session, id, exit) => {
+            Told::Failed(session, id, error) => {
                 if self.is_current(session, id) {
-                    self.failed.get_or_insert(exit);
+                    self.failed.get_or_insert(error);
                 }
             }
             Told::Contact(event) => self.model.on(event),

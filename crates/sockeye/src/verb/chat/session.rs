@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::client::Told;
 use super::model::{FromServer, ServerId};
 use crate::context::Context;
-use crate::exit::{self, Exit};
+use crate::exit::TimedOut;
 use crate::trust;
 
 /// Bytes of a line with its tags: 8191 of tags (<https://ircv3.net/specs/extensions/message-tags>),
@@ -107,7 +107,7 @@ impl Teller {
 #[derive(Debug)]
 pub(super) struct Trouble {
     why: String,
-    exit: Exit,
+    error: anyhow::Error,
     /// Dialling again would bring the same.
     is_final: bool,
 }
@@ -160,7 +160,7 @@ async fn run(mut dialler: impl Dial, teller: Teller) {
             Ok(dialled) => dialled,
             Err(_) => Err(Trouble {
                 why: format!("no connection within {DIALLING:?}"),
-                exit: Exit::Timeout,
+                error: TimedOut::answer(DIALLING).into(),
                 is_final: false,
             }),
         };
@@ -173,8 +173,8 @@ async fn run(mut dialler: impl Dial, teller: Teller) {
                         was_welcome = true;
                     }
                     Trouble {
+                        error: anyhow::anyhow!(why.clone()),
                         why,
-                        exit: Exit::Network,
                         is_final: false,
                     }
                 }
@@ -182,7 +182,7 @@ async fn run(mut dialler: impl Dial, teller: Teller) {
             Err(trouble) => trouble,
         };
         if !was_welcome {
-            let told = Told::Failed(teller.number, teller.server, trouble.exit);
+            let told = Told::Failed(teller.number, teller.server, trouble.error);
             let _ = teller.to.send(told).await;
         }
         let pause = (!trouble.is_final).then(|| pause(attempts));
@@ -378,7 +378,7 @@ impl Dial for Dialler {
             let linked = sockeye_net::connect(&self.context.net, &self.endpoint).await;
             linked.map_err(anyhow::Error::new)
         };
-        let link = linked.map_err(|error| Trouble::of(&error, &self.context))?;
+        let link = linked.map_err(|error| Trouble::of(error, &self.context))?;
         let is_secure = self.endpoint.place.scheme().is_secure();
         let is_private = is_secure || is_local(&link);
         let framing: Framing = LINES.parse().expect("it is a framing");
@@ -393,7 +393,7 @@ impl Dial for Dialler {
 }
 
 impl Trouble {
-    fn of(error: &anyhow::Error, context: &Context) -> Self {
+    fn of(error: anyhow::Error, context: &Context) -> Self {
         let net = error.chain().find_map(|cause| cause.downcast_ref());
         let is_final =
             net.is_none_or(|net: &NetError| net.is_untrusted() || net.blame() == Blame::Caller);
@@ -404,7 +404,7 @@ impl Trouble {
         };
         Self {
             why,
-            exit: exit::of(error),
+            error,
             is_final,
         }
     }

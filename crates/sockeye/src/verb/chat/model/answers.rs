@@ -57,7 +57,11 @@ impl Model {
         at: Option<ConversationId>,
     ) {
         // The first one is ourselves.
-        let text = line.params().get(1..).unwrap_or_default().join(" ");
+        let text = match line.params() {
+            [_, about @ .., last] if !about.is_empty() => format!("{}: {last}", about.join(" ")),
+            [_, rest @ ..] => rest.join(" "),
+            [] => String::new(),
+        };
         let at = at.unwrap_or_else(|| self.status(id));
         self.tell(at, kind, &text);
     }
@@ -135,6 +139,13 @@ impl Model {
             let person = self.find(&Place::Person(id, name.to_owned()));
             self.room(id, name).or(person)
         });
+        if let Some(room) = target.and_then(|name| self.room(id, name)) {
+            let why = line.params().last().copied().unwrap_or_default().to_owned();
+            let room = self.conversation_mut(room);
+            if !room.joined {
+                room.refused = Some(why);
+            }
+        }
         let at = refused.or(known).or_else(|| self.here(id));
         self.tell_numeric(id, line, Kind::Error, at);
     }

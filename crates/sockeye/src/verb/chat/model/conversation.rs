@@ -75,6 +75,8 @@ pub(crate) struct Conversation {
     pub(crate) topic: Option<String>,
     /// Whether we are in the room; always in others.
     pub(crate) joined: bool,
+    /// Why we are not let in, or were put out.
+    pub(crate) refused: Option<String>,
     pub(crate) scrollback: Scrollback,
     pub(crate) typed: Typed,
     /// What is known already by what the server calls it.
@@ -135,6 +137,7 @@ impl Conversation {
             place,
             name,
             joined,
+            refused: None,
             messages: VecDeque::new(),
             unread: 0,
             mentions: 0,
@@ -152,6 +155,12 @@ impl Conversation {
     /// The message of this number.
     pub(crate) fn message(&self, seq: u64) -> Option<&Message> {
         self.messages.iter().rev().find(|one| one.seq == seq)
+    }
+
+    /// Whether something that we said here has not arrived.
+    pub(crate) fn has_undelivered(&self) -> bool {
+        let mut messages = self.messages.iter();
+        messages.any(|one| one.mine && one.delivery == Delivery::Failed)
     }
 
     /// Puts a message where its time belongs. False if it is here already, or too old to be kept.

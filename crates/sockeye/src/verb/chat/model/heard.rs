@@ -57,6 +57,7 @@ impl Model {
         server.out.clear();
         server.batches.clear();
         server.asked.clear();
+        server.barrier = None;
         let pending = std::mem::take(&mut server.pending);
         for one in pending {
             self.settle(one.conversation, one.seq, Delivery::Failed);

@@ -364,11 +364,6 @@ impl Model {
             }
         }
     }
-
-    /// Whether anything of the past is still on its way.
-    pub(crate) fn is_fetching(&self) -> bool {
-        self.servers.iter().any(|server| !server.asked.is_empty())
-    }
 }
 
 /// How history is told where to begin.

@@ -64,6 +64,8 @@ pub(crate) struct Model {
     /// In the order in which they are listed.
     conversations: Vec<Conversation>,
     current: Option<ConversationId>,
+    /// The language of the line above a plain peer's message.
+    pub(crate) peer_lang: Lang,
     /// Whether what was said last is fetched for each room that is joined.
     pub(crate) fetches_latest: bool,
     next_conversation: u32,
@@ -81,6 +83,7 @@ impl Model {
             contacts: vec![],
             conversations: vec![],
             current: None,
+            peer_lang: lang,
             fetches_latest: true,
             next_conversation: 0,
             next_seq: 0,
@@ -100,8 +103,13 @@ impl Model {
         for room in rooms {
             self.open(Place::Room(id, room.clone()), room);
         }
-        self.orders.push(Order::Connect(id));
+        self.dial(id);
         id
+    }
+
+    fn dial(&mut self, id: ServerId) {
+        self.server_mut(id).state = State::Dialling;
+        self.orders.push(Order::Connect(id));
     }
 
     /// Adds a contact. Nobody is dialled before there is something to say to him.

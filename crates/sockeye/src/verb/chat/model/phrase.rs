@@ -64,6 +64,11 @@ fn local(ms: u64, form: &str) -> String {
 pub(super) struct Words(Lang);
 
 impl Model {
+    /// What stands ahead of a plain peer's message; `from` is its address.
+    pub(crate) fn headline(&self, from: &str) -> String {
+        say::FROM_CONTACT.fill(self.peer_lang, &[("peer", &from)])
+    }
+
     pub(super) fn words(&self) -> Words {
         Words(self.lang)
     }

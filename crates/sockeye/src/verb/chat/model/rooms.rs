@@ -73,6 +73,7 @@ impl Model {
             self.server_mut(id).source_bytes = source.len();
             let conversation = self.conversation_mut(room);
             conversation.joined = true;
+            conversation.refused = None;
             conversation.members.clear();
         }
         let folded = self.server(id).support.fold(&nick);
@@ -115,6 +116,10 @@ impl Model {
         message.mention = self.server(id).is_me(who);
         self.show(room, message);
         self.leaves(room, id, who);
+        if self.server(id).is_me(who) {
+            let why = line.params().last().copied().unwrap_or_default();
+            self.conversation_mut(room).refused = Some(why.to_owned());
+        }
     }
 
     fn leaves(&mut self, room: ConversationId, id: ServerId, nick: &str) {

@@ -212,6 +212,9 @@ impl Model {
             return;
         };
         let server = self.server_mut(id);
+        if server.barrier.as_deref() == Some(*token) {
+            server.barrier = None;
+        }
         let Some(at) = server.pending.iter().position(|one| one.label == *token) else {
             return;
         };
@@ -240,6 +243,26 @@ impl Model {
         let typed = &mut self.conversation_mut(refused.conversation).typed;
         typed.push(&refused.text);
         Some(refused.conversation)
+    }
+
+    /// Asks every server to say when it has read all that was said to it.
+    pub(crate) fn ask_whether_all_is_read(&mut self) {
+        for server in &mut self.servers {
+            if server.state == State::Up {
+                let label = server.next_label();
+                server
+                    .out
+                    .push(line(|l| l.command("PING").end_with(&label)));
+                server.barrier = Some(label);
+            }
+        }
+    }
+
+    /// Whether no answer is waited for any more.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let mut servers = self.servers.iter();
+        self.unsettled() == 0
+            && servers.all(|server| server.barrier.is_none() && server.asked.is_empty())
     }
 
     /// Our messages of which it is not known yet whether they have arrived.

@@ -68,6 +68,8 @@ pub(crate) struct Server {
     pub(super) lost_ms: u64,
     /// Whether it was ever up in this run.
     pub(super) was_up: bool,
+    /// What it is asked to repeat once it has read everything.
+    pub(super) barrier: Option<String>,
     /// Lines that wait to be said.
     pub(super) out: Vec<Vec<u8>>,
     /// Bytes of `nick!user@host` as others get it.
@@ -235,6 +237,7 @@ impl Server {
             last_ms: 0,
             lost_ms: 0,
             was_up: false,
+            barrier: None,
             out: vec![],
             source_bytes: 0,
         }

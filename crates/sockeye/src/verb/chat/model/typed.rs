@@ -166,6 +166,23 @@ impl Model {
         found.map(|one| one.id)
     }
 
+    /// Whom to talk with from the beginning: who is listed, a room, which will be joined, or a nick on
+    /// the only server.
+    pub(crate) fn meet(&mut self, name: &str) -> Option<ConversationId> {
+        if let Some(id) = self.named(name) {
+            return Some(id);
+        }
+        let [server] = &mut self.servers[..] else {
+            return None;
+        };
+        let id = server.id;
+        if server.support.is_room(name) {
+            server.setup.rooms.push(name.to_owned());
+            return self.open(Place::Room(id, name.to_owned()), name.to_owned());
+        }
+        Some(self.person(id, name))
+    }
+
     /// The server that a command is for: the one where the person is, or the only one.
     fn server_here(&self) -> Result<ServerId, Wrong> {
         let here = self.current().and_then(|one| one.place.server());
@@ -273,7 +290,7 @@ impl Model {
             }
         };
         if matches!(self.server(id).state, State::Off | State::Waiting { .. }) {
-            self.orders.push(Order::Connect(id));
+            self.dial(id);
         }
         Ok(())
     }
@@ -360,6 +377,7 @@ impl Model {
         });
         self.tell_server(id, said);
         if let Some(room) = self.open(Place::Room(id, name.clone()), name) {
+            self.conversation_mut(room).refused = None;
             self.choose(Some(room));
         }
         Ok(())
@@ -386,6 +404,12 @@ impl Model {
             .rooms
             .retain(|room| support.fold(room) != folded);
         server.out.push(said);
+        if let Some(room) = self.room(id, &name) {
+            self.conversation_mut(room).joined = false;
+            if self.current == Some(room) {
+                self.choose(None);
+            }
+        }
         Ok(())
     }
 
