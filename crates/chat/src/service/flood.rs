@@ -21,7 +21,7 @@ const LINE: u64 = 1000;
 
 /// What a member may still say.
 #[derive(Debug)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     /// Lines a second; none where nobody is held up.
     rate: Option<NonZeroU32>,
     /// Thousandths of lines that are left; below zero after a line that was too long for it.
@@ -32,7 +32,7 @@ pub(super) struct Bucket {
 
 impl Bucket {
     /// A full one.
-    pub(super) fn new(rate: Option<NonZeroU32>, now_ms: u64) -> Self {
+    pub(crate) fn new(rate: Option<NonZeroU32>, now_ms: u64) -> Self {
         let left = rate.map_or(0, most);
         Self {
             rate,
@@ -42,7 +42,7 @@ impl Bucket {
     }
 
     /// Fills it up to now, and says how long a member has to wait for its next line, if it does.
-    pub(super) fn wait(&mut self, now_ms: u64) -> Option<Duration> {
+    pub(crate) fn wait(&mut self, now_ms: u64) -> Option<Duration> {
         let rate = self.rate?;
         let passed = now_ms.saturating_sub(self.at_ms);
         self.at_ms = now_ms;
@@ -54,7 +54,7 @@ impl Bucket {
     }
 
     /// Whether a line may be said; it costs something then.
-    pub(super) fn take(&mut self, bytes: usize) -> bool {
+    pub(crate) fn take(&mut self, bytes: usize) -> bool {
         if self.rate.is_none() {
             return true;
         }

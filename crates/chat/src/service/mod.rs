@@ -1,7 +1,7 @@
 //! Everything between sockets and the [`World`]: who comes, what it says and hears, what takes time.
 
 mod cut;
-mod flood;
+pub(crate) mod flood;
 mod held;
 mod keep;
 mod members;
@@ -10,6 +10,7 @@ mod way;
 mod wires;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -141,6 +142,16 @@ impl Chat {
     /// Nobody is waited for any more.
     fn is_over(&self) -> bool {
         self.is_over.load(Ordering::Acquire)
+    }
+
+    /// What everybody sees in place of an address.
+    pub(crate) fn host_of(&self, address: Option<IpAddr>) -> String {
+        self.gate.host_of(address)
+    }
+
+    /// What whoever serves has decided.
+    pub(crate) fn options(&self) -> &ChatOptions {
+        &self.options
     }
 
     fn keys(&self) -> MutexGuard<'_, HashMap<MemberId, Fingerprint>> {

@@ -1,5 +1,6 @@
 //! How somebody came: what admins see of it, what everybody sees in its place, and what it proves.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use sockeye_net::trust::{Authorized, Right};
@@ -25,6 +26,11 @@ impl Gate {
             ours: Access::new(Right::ChatAdmin),
             authorized,
         }
+    }
+
+    /// What everybody sees in place of an address.
+    pub(super) fn host_of(&self, address: Option<IpAddr>) -> String {
+        self.cloak.host(address)
     }
 
     /// How this peer came, who is connected to us at `local`.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::deliver::{EVENT_CAPS, Encoded, event};
 use super::limits::{INVITED_PER_ROOM, ROOMS_PER_FOUNDER};
-use super::{MemberId, Room, World};
+use super::{Member, MemberId, Room, World};
 use crate::irc::{Caps, Folded, LINE_BYTES, Line, numeric};
 use crate::log::{Act, Entry, ModeChange};
 
@@ -154,6 +154,11 @@ impl World {
         }
         self.vacate(&folded, other);
         self.touch(other);
+        // A guest is nowhere else, and cannot come back but by speaking again.
+        let is_guest = |member: &Member| member.is_guest() && member.local().is_some();
+        if self.members.get(&other).is_some_and(is_guest) {
+            self.quit(other, why);
+        }
     }
 
     fn invited(&mut self, entry: &Entry, name: &str, nick: &str) {

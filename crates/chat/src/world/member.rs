@@ -205,6 +205,11 @@ impl Member {
         }
     }
 
+    /// Whether he comes in plain text and knows nothing of all this: nobody else may be called so.
+    pub fn is_guest(&self) -> bool {
+        self.source.nick.starts_with(super::guest::GUEST)
+    }
+
     /// Whether he has said who he is and was let in.
     pub fn is_in(&self) -> bool {
         self.local()

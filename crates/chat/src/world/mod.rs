@@ -5,6 +5,7 @@
 mod change;
 mod command;
 mod deliver;
+mod guest;
 #[cfg(any(test, feature = "laws"))]
 pub mod laws;
 pub mod limits;
@@ -29,6 +30,7 @@ use crate::log::{Act, Draft, Log, MsgId};
 use crate::outbox::Outbox;
 
 pub use command::{Job, Outcome, Then};
+pub use guest::{DESK, GUEST, Turned};
 pub use limits::DRAFTS_PER_MEMBER;
 pub use member::{Home, Local, Member, MemberId, Registration, Way};
 pub use presence::{Afar, Neighbours, Seen, SeenSeat};

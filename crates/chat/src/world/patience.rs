@@ -43,7 +43,7 @@ impl World {
 }
 
 fn verdict(member: &Member, settings: &Settings, now_ms: u64) -> Verdict {
-    let Some(local) = member.local() else {
+    let Some(local) = member.local().filter(|_| !member.is_guest()) else {
         return Verdict::Patient;
     };
     let longer = |since_ms: u64, than: Duration| {

@@ -38,9 +38,9 @@ impl Room {
         }
     }
 
-    /// Whether nobody is here and nobody owns it: whoever comes now rules it.
+    /// Whether nobody owns it and nobody is here but guests: whoever comes now rules it.
     pub fn is_free(&self) -> bool {
-        self.seats.is_empty() && self.founder.is_none()
+        self.founder.is_none() && self.seats.values().all(|seat| seat.is_guest)
     }
 
     /// Whether something of it outlives its members.
@@ -184,6 +184,8 @@ pub struct Seat {
     pub rules: bool,
     /// `+v`, shown as `+`.
     pub has_voice: bool,
+    /// He knows nothing of rooms and never rules one.
+    pub is_guest: bool,
     /// Where what is said goes; none for members of other servers.
     pub outbox: Option<Arc<Outbox>>,
 }

@@ -96,7 +96,7 @@ impl World {
     }
 
     /// Makes a room. Whoever does so with an account owns it from now on.
-    fn found(&mut self, by: MemberId, name: &str, folded: &Folded) {
+    pub(in crate::world) fn found(&mut self, by: MemberId, name: &str, folded: &Folded) {
         let room = Room {
             name: name.to_owned(),
             since_ms: self.now_ms,
@@ -119,9 +119,11 @@ impl World {
         member.rooms.insert(folded.clone());
         room.invited.retain(|invited| *invited != by);
         let is_alone = room.seats.is_empty();
-        let rules = room.is_free() || room.is_founded_by(&member.source);
+        let is_guest = member.is_guest();
+        let rules = !is_guest && (room.is_free() || room.is_founded_by(&member.source));
         let seat = Seat {
             rules,
+            is_guest,
             outbox: member.local().map(|local| local.outbox.clone()),
             ..Seat::default()
         };

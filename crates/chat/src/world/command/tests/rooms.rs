@@ -385,7 +385,7 @@ fn prefixes_show_what_somebody_is() {
         let seat = Seat {
             rules,
             has_voice,
-            outbox: None,
+            ..Seat::default()
         };
         assert_eq!(seat.prefix(all), prefix);
     }
