@@ -62,6 +62,9 @@ pub const WATCHED_PER_MEMBER: usize = 128;
 /// Members who have gone, of whom WHOWAS still tells.
 pub const GONE_MEMBERS: usize = 500;
 
+/// Accounts that there may be before nobody can make another.
+pub const ACCOUNTS: usize = 100_000;
+
 /// Bytes of a password at least, when an account is made.
 pub const PASSWORD_LEAST_BYTES: usize = 8;
 

@@ -190,10 +190,14 @@ impl World {
         let Some(member) = self.members.get_mut(&of) else {
             return;
         };
+        let is_deposed = member.is_oper && !key_rules;
         member.is_oper &= key_rules;
         if let Some(local) = member.local_mut() {
             local.way.key_name = key_name;
             local.way.key_rules = key_rules;
+        }
+        if is_deposed {
+            self.tell_deposed(of);
         }
     }
 

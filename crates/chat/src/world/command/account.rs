@@ -7,7 +7,7 @@ use crate::accounts::{HashError, Password};
 use crate::irc::{Caps, Folded, numeric};
 use crate::log::{Act, Entry, KeptAccount};
 use crate::world::deliver::{EVENT_CAPS, Encoded, event};
-use crate::world::limits::{PASSWORD_BYTES, PASSWORD_LEAST_BYTES};
+use crate::world::limits::{ACCOUNTS, PASSWORD_BYTES, PASSWORD_LEAST_BYTES};
 use crate::world::member::{LogIn, Purpose};
 use crate::world::{MemberId, World};
 
@@ -38,6 +38,11 @@ impl World {
             ))
         } else if self.accounts.contains_key(&Folded::new(&nick)) {
             Some(("ACCOUNT_EXISTS", "This name belongs to somebody"))
+        } else if self.accounts.len() >= ACCOUNTS {
+            Some((
+                "TEMPORARILY_UNAVAILABLE",
+                "There are as many accounts as may be",
+            ))
         } else if password.len() < PASSWORD_LEAST_BYTES {
             Some(("WEAK_PASSWORD", "A password has eight bytes at least"))
         } else if password.len() > PASSWORD_BYTES {

@@ -27,9 +27,18 @@ impl World {
         if self.is_in_already(call.by) {
             return Then::Go;
         }
-        let password = call.message.params()[0].to_owned();
+        let Some(password) = call.param(0) else {
+            self.refuse(
+                call.by,
+                numeric::ERR_NEEDMOREPARAMS,
+                "PASS",
+                "Not enough parameters",
+            );
+            return Then::Go;
+        };
+        let password = Password::new(password);
         self.registration(call.by, |registration| {
-            registration.password = Some(Password::new(&password));
+            registration.password = Some(password);
         });
         Then::Go
     }
@@ -215,9 +224,10 @@ impl World {
         let Some(member) = self.members.get_mut(&id) else {
             return Then::Close;
         };
-        let said = member
-            .local_mut()
-            .and_then(|local| local.registration.take());
+        let Some(local) = member.local_mut() else {
+            return Then::Go;
+        };
+        let (said, sasl) = (local.registration.take(), local.sasl.take());
         let Some((user, real_name)) = said.and_then(|said| said.user) else {
             return Then::Go;
         };
@@ -227,6 +237,9 @@ impl World {
         });
         member.real_name = real_name;
         self.nicks.insert(Folded::new(nick), id);
+        if sasl.is_some() {
+            self.sasl_aborted(id);
+        }
         self.most_members = self.most_members.max(self.nicks.len());
         self.welcome(id);
         self.tell_watchers_came(id);

@@ -2,8 +2,8 @@
 
 use super::{Call, Then};
 use crate::irc::{numeric, shown_text};
-use crate::world::World;
 use crate::world::limits::REASON_BYTES;
+use crate::world::{MemberId, World};
 
 impl World {
     /// Whoever has a key with the right `chat-admin` rules when he says so; names and passwords that
@@ -34,6 +34,19 @@ impl World {
             });
         }
         Then::Go
+    }
+
+    /// Somebody rules no more.
+    pub(in crate::world) fn tell_deposed(&mut self, id: MemberId) {
+        let Some(nick) = self
+            .members
+            .get(&id)
+            .map(|member| member.source.nick.clone())
+        else {
+            return;
+        };
+        self.serve(id, "MODE", |line| line.param(&nick).end_with("-o"));
+        self.touch(id);
     }
 
     /// `KILL nick :reason`.

@@ -33,7 +33,8 @@ impl World {
         };
         if said == "*" {
             local.sasl = None;
-            return self.sasl_ends(by, numeric::ERR_SASLABORTED, "SASL authentication aborted");
+            self.sasl_aborted(by);
+            return Then::Go;
         }
         if is_logged_in {
             return self.sasl_ends(
@@ -177,6 +178,13 @@ impl World {
         }
         self.close(by, "Too many failed logins");
         Then::Close
+    }
+
+    /// He says no more of who he is, or has come in without doing so.
+    pub(super) fn sasl_aborted(&mut self, by: MemberId) {
+        self.numeric(by, numeric::ERR_SASLABORTED, |line| {
+            line.end_with("SASL authentication aborted");
+        });
     }
 
     fn sasl_fails(&mut self, by: MemberId, why: &str) -> Then {

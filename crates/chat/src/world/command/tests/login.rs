@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::accounts::HashError;
-use crate::world::limits::LOGIN_TRIES;
+use crate::world::limits::{ACCOUNTS, LOGIN_TRIES};
 use crate::world::scene::{Scene, here};
 use crate::world::{Job, Outcome, Then, Way};
 
@@ -114,6 +114,9 @@ fn who_cannot_register_is_told_why() {
         scene.says(who, line);
         scene.check(who, &[&format!(":sockeye.local FAIL REGISTER {why}")]);
     }
+    scene.connects_here("x");
+    scene.says("x", "PASS :");
+    scene.check("x", &[":sockeye.local 461 * PASS :Not enough parameters"]);
     scene.says("tom", "REGISTER * * 12345678");
     scene.outcome("tom", Outcome::Hashed(Err(HashError::Busy)));
     let why = "TEMPORARILY_UNAVAILABLE tom :You were not registered: too many people log in at this moment";
@@ -267,6 +270,47 @@ fn logins_fail_with_a_reason() {
     scene.says("far", "AUTHENTICATE PLAIN");
     let why = "Passwords are taken over TLS only, or on this machine";
     scene.check("far", &[&format!(":sockeye.local 904 far :{why}")]);
+}
+
+/// Logging in holds nobody up who goes on without it.
+#[test]
+fn who_comes_in_meanwhile_is_not_logged_in() {
+    let mut scene = Scene::new();
+    scene.connects_here("x");
+    for line in [
+        "CAP REQ sasl",
+        "AUTHENTICATE PLAIN",
+        "NICK x",
+        "USER x 0 * :x",
+        "CAP END",
+    ] {
+        scene.says("x", line);
+    }
+    let heard = scene.hears("x");
+    assert_eq!(
+        heard[2],
+        ":sockeye.local 906 x :SASL authentication aborted"
+    );
+    assert!(heard[3].contains(" 001 "), "{heard:?}");
+    scene.says("x", "AUTHENTICATE PLAIN");
+    scene.check("x", &["AUTHENTICATE +"]);
+}
+
+#[test]
+fn accounts_have_an_end() {
+    let mut scene = Scene::new();
+    let accounts = (0..ACCOUNTS).map(|number| crate::log::KeptAccount {
+        name: format!("n{number}"),
+        ..Default::default()
+    });
+    scene.world.restore(crate::log::Kept {
+        accounts: accounts.collect(),
+        ..Default::default()
+    });
+    scene.comes("tom", "");
+    scene.says("tom", "REGISTER * * 12345678");
+    let why = "TEMPORARILY_UNAVAILABLE tom :There are as many accounts as may be";
+    scene.check("tom", &[&format!(":sockeye.local FAIL REGISTER {why}")]);
 }
 
 #[test]

@@ -190,6 +190,8 @@ fn addresses_are_for_few() {
     // The right is taken away while he is here.
     let root = scene.id("root");
     scene.world.rights(root, Some("root".into()), false);
+    scene.says("root", "PING x");
+    assert_eq!(scene.hears("root")[0], ":sockeye.local MODE root :-o");
     assert!(!shown(&mut scene, "root", "ann"));
     scene.forget();
     check(
