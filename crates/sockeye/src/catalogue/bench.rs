@@ -13,6 +13,11 @@ texts! {
         "{connections} 个连接，单向来自服务器，持续 {duration}";
     FAN_OUT: "{connections} connections, one says {size} bytes a message and all the others hear it, depth {depth}, for {duration}",
         "{connections} 个连接，一个发言（每条 {size} 字节），其余全部收听，深度 {depth}，持续 {duration}";
+    CHAT: "{connections} members of a room, one says lines of {size} bytes and all the others hear them, {batch} a write, depth {depth}, for {duration}",
+        "一个房间的 {connections} 个成员，一个发言（每行 {size} 字节，每次写 {batch} 行），其余全部收听，深度 {depth}，持续 {duration}";
+    STUCK: ", {stuck} more never read", "，另有 {stuck} 个成员从不读取";
+    IDLE_MEMBERS: "{connections} members of rooms who say nothing and stay",
+        "{connections} 个进入房间后保持空闲的成员";
     IDLE: "{connections} connections that say {size} bytes once and stay",
         "{connections} 个连接，各发一次 {size} 字节后保持空闲";
     AT_RATE: ", {rate} messages a second", "，每秒 {rate} 条消息";

@@ -5,6 +5,7 @@
 //! our client.
 
 mod backlog;
+mod bench_chat;
 mod clients;
 mod connect;
 mod encodings;

@@ -12,7 +12,10 @@ pub(super) const PAGE: Page = Page {
         ),
         ("connections", "同时打开的连接数"),
         ("size", "每条消息的字节数 [默认：64；--one-way 时 256KiB]"),
-        ("depth", "每个连接上可以同时等待回答的消息数"),
+        (
+            "depth",
+            "每个连接上可以同时等待回答的消息数 [默认：1；--chat 时 64]",
+        ),
         (
             "rate",
             "所有连接合计每秒的消息数，间隔相等；延迟从消息应当发出的时刻算起（不写则收到回答就发下一条）",
@@ -33,7 +36,16 @@ pub(super) const PAGE: Page = Page {
             "单向传送：up 发往只收不答的服务器，down 来自不停发送的服务器",
         ),
         ("fan_out", "第一个连接发言，其余连接全部收听：用于 hub"),
-        ("idle", "各发一条消息后保持空闲的连接：占多少内存"),
+        (
+            "chat",
+            "房间里一个成员发言，其余全部收听：用于 IRC，或所写的另一种",
+        ),
+        ("batch", "发言者一次写多少行 [默认：16]"),
+        ("stuck", "另有多少从不读取的成员：他们让别人付出多少"),
+        (
+            "idle",
+            "各发一条消息（有 --chat 时进入房间）后保持空闲的连接：占多少内存",
+        ),
         ("against", "与第一个服务器轮流测量，逐对比较"),
         ("rounds", "测几轮 [默认：1；有 --against 时 5]"),
         (
@@ -63,6 +75,13 @@ pub(super) const PAGE: Page = Page {
             does: Text {
                 en: "which of two servers is faster, in turns",
                 zh: "两个服务器轮流测，看谁更快",
+            },
+        },
+        Example {
+            line: "sockeye bench :6667 --chat -c 901",
+            does: Text {
+                en: "a room of IRC with 900 who hear what one says",
+                zh: "IRC 房间：一人发言，900 人收听",
             },
         },
         Example {

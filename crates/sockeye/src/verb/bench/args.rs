@@ -6,8 +6,9 @@ use clap::{Args, ValueEnum};
 use sockeye_frame::{ByteSize, Framing};
 use sockeye_net::Endpoint;
 
+use super::chat::{AROUND_TEXT, Chat, Dialect};
 use super::dial::Dialler;
-use super::message::Messages;
+use super::message::{HEADER, Messages};
 use super::plan::{Job, Plan};
 use super::round::Side;
 use super::server::Server;
@@ -26,9 +27,9 @@ pub(crate) struct Bench {
     /// Bytes of a message [default: 64; 256KiB with --one-way]
     #[arg(short, long, value_name = "SIZE")]
     size: Option<ByteSize>,
-    /// Messages that a connection may have outstanding
-    #[arg(short, long, value_name = "N", default_value_t = 1)]
-    depth: u64,
+    /// Messages that a connection may have outstanding [default: 1; 64 with --chat]
+    #[arg(short, long, value_name = "N")]
+    depth: Option<u64>,
     /// Messages a second over all connections, at equal distances; latency counts from when a message was due (without it: as fast as answers come)
     #[arg(short, long, value_name = "N")]
     rate: Option<u64>,
@@ -68,7 +69,34 @@ pub(crate) struct Bench {
     /// The first connection speaks, all the others hear it: for a hub
     #[arg(long, group = "job", help_heading = "What to measure")]
     fan_out: bool,
-    /// Connections that say one message each and stay: what they cost in memory
+    /// One member of a room speaks, all the others hear it: for IRC, or what else is named
+    #[arg(
+        long,
+        value_name = "WHAT",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "irc",
+        conflicts_with_all = ["connect", "one_way", "fan_out", "frame"],
+        help_heading = "What to measure"
+    )]
+    chat: Option<Dialect>,
+    /// Lines that the speaker writes at once [default: 16]
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "chat",
+        help_heading = "What to measure"
+    )]
+    batch: Option<u64>,
+    /// Members besides that never read: what they cost the others
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "chat",
+        help_heading = "What to measure"
+    )]
+    stuck: Option<usize>,
+    /// Connections that say one message each (with --chat: come into a room) and stay: what they cost in memory
     #[arg(
         long,
         group = "job",
@@ -136,6 +164,12 @@ const DEEPEST: u64 = 65_536;
 const FASTEST: u64 = 100_000_000;
 /// Descriptors that we need beside the connections.
 const OWN_FDS: usize = 64;
+/// Lines of a room that may be on their way, and how many of them are written at once.
+const DEFAULT_WINDOW: u64 = 64;
+const DEFAULT_BATCH: u64 = 16;
+/// What a line of a room may have: the numbers of a message fit into the shortest, and servers take the
+/// longest with whatever they put ahead of it (RFC 2812, section 2.3).
+const LINE_BYTES: std::ops::RangeInclusive<u64> = (AROUND_TEXT + HEADER) as u64..=400;
 const DEFAULT_SIZE: ByteSize = ByteSize(64);
 /// What one write of a bulk transfer takes best.
 const DEFAULT_BULK: ByteSize = ByteSize(256 << 10);
@@ -167,6 +201,9 @@ impl Bench {
     }
 
     fn job(&self) -> Job {
+        if self.chat.is_some() && self.idle.is_none() {
+            return Job::Chat;
+        }
         match (self.connect, self.one_way, self.fan_out, self.idle) {
             (true, ..) => Job::Reconnect,
             (_, Some(Way::Up), ..) => Job::Up,
@@ -215,6 +252,7 @@ impl Bench {
                 2000
             })));
         let connections = self.idle.unwrap_or(self.connections);
+        let stuck = self.stuck.unwrap_or(0);
         let limit = raise_descriptor_limit();
         if !(1..=LARGEST).contains(&size.0) {
             return Err(usage!(
@@ -222,36 +260,44 @@ impl Bench {
                 LARGEST
             ));
         }
-        if connections == 0 || self.depth == 0 || self.rate == Some(0) || self.threads == 0 {
+        let depth = self.depth.unwrap_or(if self.chat.is_some() {
+            DEFAULT_WINDOW
+        } else {
+            1
+        });
+        let chat = self.chat(size, depth)?;
+        if connections == 0 || depth == 0 || self.rate == Some(0) || self.threads == 0 {
             return Err(usage!(
                 "--connections, --depth, --rate and --threads begin at 1"
             ));
         }
-        if self.depth > DEEPEST || self.rate > Some(FASTEST) {
+        if depth > DEEPEST || self.rate > Some(FASTEST) {
             return Err(usage!(
                 "--depth ends at {DEEPEST} and --rate at {FASTEST}: no socket holds or carries more"
             ));
         }
-        if connections.saturating_add(OWN_FDS) > limit {
+        if connections.saturating_add(stuck + OWN_FDS) > limit {
             return Err(usage!(
                 "{connections} connections need {} descriptors, this process may have {limit} (see `ulimit -Hn`)",
-                connections.saturating_add(OWN_FDS)
+                connections.saturating_add(stuck + OWN_FDS)
             ));
         }
-        if job == Job::FanOut && connections < 2 {
+        if matches!(job, Job::FanOut | Job::Chat) && connections < 2 {
             return Err(usage!(
-                "--fan-out needs one connection that speaks and one that listens"
+                "--fan-out and --chat need one connection that speaks and one that listens"
             ));
         }
-        if self.rate.is_some() && job != Job::RoundTrip {
+        if self.rate.is_some() && !matches!(job, Job::RoundTrip | Job::Chat) {
             return Err(usage!(
-                "--rate is for messages that come back on connections that stay"
+                "--rate is for messages that come back, or are heard, on connections that stay"
             ));
         }
         if self.duration.0.is_zero() || self.duration.0 > LONGEST || self.warmup.0 > LONGEST {
             return Err(usage!("--duration lies between 1ns and {LONGEST:?}"));
         }
-        let threads = if job == Job::FanOut {
+        let text_bytes = chat.as_ref().map_or(0, |_| AROUND_TEXT);
+        let text_bytes = size.0 as usize - text_bytes;
+        let threads = if matches!(job, Job::FanOut | Job::Chat) {
             1
         } else {
             self.threads.min(connections)
@@ -259,8 +305,9 @@ impl Bench {
         Ok(Plan {
             job,
             connections,
-            depth: self.depth,
-            messages: Messages::new(size.0 as usize),
+            depth,
+            messages: Messages::new(text_bytes),
+            chat,
             rate: self.rate,
             duration: self.duration.0,
             warmup: self.warmup.0,
@@ -269,6 +316,33 @@ impl Bench {
             verify: !self.no_verify,
             gso: self.gso,
         })
+    }
+}
+
+impl Bench {
+    /// What stands on the command line about a room.
+    fn chat(&self, size: ByteSize, depth: u64) -> anyhow::Result<Option<Chat>> {
+        let Some(dialect) = self.chat else {
+            return Ok(None);
+        };
+        if !LINE_BYTES.contains(&size.0) {
+            let (least, most) = (LINE_BYTES.start(), LINE_BYTES.end());
+            return Err(usage!(
+                "--size {size}: a line of --chat has between {least} and {most} bytes"
+            ));
+        }
+        let batch = self.batch.unwrap_or(DEFAULT_BATCH.min(depth));
+        if batch == 0 || batch > depth {
+            return Err(usage!(
+                "--batch {batch} is not between 1 and --depth, which is {depth}"
+            ));
+        }
+        Ok(Some(Chat {
+            dialect,
+            batch,
+            stuck: self.stuck.unwrap_or(0),
+            line_bytes: size.0 as usize,
+        }))
     }
 }
 

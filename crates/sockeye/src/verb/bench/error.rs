@@ -35,6 +35,9 @@ pub(super) enum BenchError {
     /// A connection that should stay ended, before its answer came.
     #[error("connection {conn}: {ending}")]
     Ended { conn: u32, ending: Ending },
+    /// The server lets nobody in, in its words.
+    #[error("connection {conn} is not let in: {}", why.escape_debug())]
+    Refused { conn: u32, why: String },
     /// No answer came in time.
     #[error("connection {conn}: no answer within {timeout:?}")]
     Silent { conn: u32, timeout: Duration },

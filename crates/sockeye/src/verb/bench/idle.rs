@@ -1,4 +1,4 @@
-//! Connections that said one message each and stay: what they cost while they do nothing.
+//! Connections that said one message each, or came into a room, and stay: what they cost while they do nothing.
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::RecvFlags;
 
+use super::chat::{self, Chat, Room};
 use super::error::{BenchError, Ending};
 use super::plan::Plan;
 use super::round::Side;
@@ -15,6 +16,9 @@ use super::wire::{Bench, Wire};
 
 /// How long server and kernel may put things away before they are looked at.
 const SETTLES: Duration = Duration::from_millis(500);
+
+/// Members of a room while they are idle: each hears of everybody who comes into it.
+const PER_ROOM: usize = 100;
 
 /// What the connections cost. All of it is for all of them together.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +39,45 @@ pub(super) fn run(
 ) -> Result<Idle, BenchError> {
     let before = side.server.usage();
     let kernel_before = server::kernel_memory();
+    let held = match &plan.chat {
+        Some(chat) => come(plan, side, chat, stop, tell)?,
+        None => open(plan, side, stop, tell)?,
+    };
+    pause(SETTLES, stop);
+    let after = side.server.usage();
+    let kernel_bytes = kernel_before
+        .zip(server::kernel_memory())
+        .map(|(before, after)| after as i64 - before as i64);
+    pause(plan.duration, stop);
+    Ok(Idle {
+        connections: held.len(),
+        before,
+        after,
+        kernel_bytes,
+    })
+}
+
+/// Connections that become members of rooms; their servers may look after them as they like.
+fn come(
+    plan: &Plan,
+    side: &Side,
+    chat: &Chat,
+    stop: &AtomicBool,
+    tell: &mut dyn FnMut(usize),
+) -> Result<Vec<OwnedFd>, BenchError> {
+    let count = plan.connections.div_ceil(PER_ROOM);
+    let rooms: Vec<_> = (0..count).map(|_| Room::new(chat.dialect)).collect();
+    let room = |conn: usize| &rooms[conn / PER_ROOM];
+    chat::enter(plan, side, plan.connections, room, stop, tell)
+}
+
+/// Connections that say one message each.
+fn open(
+    plan: &Plan,
+    side: &Side,
+    stop: &AtomicBool,
+    tell: &mut dyn FnMut(usize),
+) -> Result<Vec<OwnedFd>, BenchError> {
     let mut held = Vec::with_capacity(plan.connections);
     for conn in 0..plan.connections {
         if stop.load(Ordering::Relaxed) {
@@ -50,18 +93,7 @@ pub(super) fn run(
             tell(held.len());
         }
     }
-    pause(SETTLES, stop);
-    let after = side.server.usage();
-    let kernel_bytes = kernel_before
-        .zip(server::kernel_memory())
-        .map(|(before, after)| after as i64 - before as i64);
-    pause(plan.duration, stop);
-    Ok(Idle {
-        connections: held.len(),
-        before,
-        after,
-        kernel_bytes,
-    })
+    Ok(held)
 }
 
 /// Waits, but no longer than the person wants.

@@ -1,6 +1,7 @@
 //! `sockeye bench`: load and latency, with every answer checked.
 
 mod args;
+mod chat;
 mod dial;
 mod error;
 mod fanout;

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::chat::Chat;
 use super::message::Messages;
 
 /// What is measured.
@@ -18,7 +19,9 @@ pub(super) enum Job {
     Down,
     /// One connection speaks, all the others hear it.
     FanOut,
-    /// Connections say one message each and stay open.
+    /// One member of a room speaks, all the others hear it.
+    Chat,
+    /// Connections say one message each, or come into a room, and stay open.
     Idle,
 }
 
@@ -30,6 +33,8 @@ pub(super) struct Plan {
     /// Messages that a connection may have outstanding.
     pub(super) depth: u64,
     pub(super) messages: Messages,
+    /// The connections are members of a room.
+    pub(super) chat: Option<Chat>,
     /// Messages a second over all connections, for the open loop.
     pub(super) rate: Option<u64>,
     pub(super) duration: Duration,
@@ -41,6 +46,14 @@ pub(super) struct Plan {
     pub(super) verify: bool,
     /// Several datagrams leave as one large one that the kernel cuts (UDP_SEGMENT).
     pub(super) gso: bool,
+}
+
+impl Plan {
+    /// Bytes of a message; in a room, of the line that carries it.
+    pub(super) fn size(&self) -> usize {
+        let line = self.chat.as_ref().map(|chat| chat.line_bytes);
+        line.unwrap_or(self.messages.size())
+    }
 }
 
 /// The measured part of a run, and the moment that every time in it counts from.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sockeye_frame::Framing;
 
+use super::chat::{self, Room};
 use super::dial::Dialler;
 use super::error::BenchError;
 use super::plan::{Job, Load, Plan, Span};
@@ -54,7 +55,11 @@ pub(super) fn run(
     stop: &AtomicBool,
     tell: &mut dyn FnMut(Progress),
 ) -> Result<Round, BenchError> {
-    let mut sockets = open(plan, side)?;
+    let room = plan.chat.as_ref().map(|chat| Room::new(chat.dialect));
+    let mut sockets = match &room {
+        Some(room) => vec![members(plan, side, room, stop)?],
+        None => open(plan, side)?,
+    };
     let done = AtomicU64::new(0);
     let span = Span::starting_now(plan);
     let load = Load {
@@ -71,10 +76,11 @@ pub(super) fn run(
                     .get_mut(thread)
                     .map(std::mem::take)
                     .unwrap_or_default();
+                let room = room.as_ref();
                 scope.spawn(move || {
                     // Timers as exact as the kernel has them; without that each is up to 50 µs late.
                     let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
-                    let result = thread_of(load, side, thread, mine);
+                    let result = thread_of(load, side, room, thread, mine);
                     if result.is_err() {
                         stop.store(true, Ordering::Relaxed);
                     }
@@ -112,9 +118,13 @@ pub(super) fn run(
 fn thread_of(
     load: &Load<'_>,
     side: &Side,
+    room: Option<&Room>,
     thread: usize,
     sockets: Vec<(u32, OwnedFd)>,
 ) -> Result<Tally, BenchError> {
+    if let (Some(chat), Some(room)) = (&load.plan.chat, room) {
+        return chat::run(load, chat, room, sockets);
+    }
     match load.plan.job {
         Job::Up | Job::Down => oneway::run(load, &side.framing, sockets),
         Job::FanOut => fanout::run(load, &side.framing, sockets),
@@ -129,8 +139,22 @@ fn thread_of(
         }
         Job::RoundTrip if side.dialler.is_messages() => packet::run(load, sockets),
         Job::RoundTrip => stream::run(load, &side.framing, sockets),
+        Job::Chat => unreachable!("its plan says what room it is for"),
         Job::Idle => unreachable!("idle connections are opened and held elsewhere"),
     }
+}
+
+/// Brings all members into a room, those who are stuck behind the others.
+fn members(
+    plan: &Plan,
+    side: &Side,
+    room: &Room,
+    stop: &AtomicBool,
+) -> Result<Vec<(u32, OwnedFd)>, BenchError> {
+    let stuck = plan.chat.as_ref().map_or(0, |chat| chat.stuck);
+    let count = plan.connections + stuck;
+    let sockets = chat::enter(plan, side, count, |_| room, stop, &mut |_| {})?;
+    Ok((0..).zip(sockets).collect())
 }
 
 /// Connects all that stay, dealt out to the threads in turn.

@@ -25,6 +25,7 @@ fn plan() -> Plan {
         connections: 4,
         depth: 1,
         messages: Messages::new(64),
+        chat: None,
         rate: None,
         duration: Duration::from_millis(100),
         warmup: Duration::ZERO,

@@ -21,6 +21,7 @@ fn job(job: Job) -> &'static str {
         Job::Up => "up",
         Job::Down => "down",
         Job::FanOut => "fan_out",
+        Job::Chat => "chat",
         Job::Idle => "idle",
     }
 }
@@ -42,9 +43,13 @@ pub(super) fn round(report: &Report, of: usize, number: usize) -> String {
     line.number("round", number as u64)
         .put("job", job(plan.job))
         .number("connections", plan.connections as u64)
-        .number("size_bytes", plan.messages.size() as u64)
-        .number("depth", plan.depth)
-        .number("span_ns", round.span_ns)
+        .number("size_bytes", plan.size() as u64)
+        .number("depth", plan.depth);
+    if let Some(chat) = &plan.chat {
+        line.number("batch", chat.batch)
+            .number("stuck", chat.stuck as u64);
+    }
+    line.number("span_ns", round.span_ns)
         .number("messages", tally.messages)
         .number("payload_bytes", tally.bytes)
         .number("rate", Figures::of(round, plan.job).rate.round() as u64);

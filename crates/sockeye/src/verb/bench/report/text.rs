@@ -22,20 +22,26 @@ pub(super) fn heading(report: &Report) -> String {
         Job::Up => words::UP,
         Job::Down => words::DOWN,
         Job::FanOut => words::FAN_OUT,
+        Job::Chat => words::CHAT,
+        Job::Idle if plan.chat.is_some() => words::IDLE_MEMBERS,
         Job::Idle => words::IDLE,
     };
     let mut text = what.fill(
         lang,
         &[
             ("connections", &plan.connections),
-            ("size", &plan.messages.size()),
+            ("size", &plan.size()),
             ("depth", &plan.depth),
+            ("batch", &plan.chat.as_ref().map_or(1, |chat| chat.batch)),
             (
                 "duration",
                 &quantity::duration(plan.duration.as_nanos() as u64),
             ),
         ],
     );
+    if let Some(chat) = plan.chat.as_ref().filter(|chat| chat.stuck > 0) {
+        text += &words::STUCK.fill(lang, &[("stuck", &chat.stuck)]);
+    }
     if let Some(rate) = plan.rate {
         text += &words::AT_RATE.fill(lang, &[("rate", &quantity::count(rate))]);
     }
