@@ -6,6 +6,7 @@ mod held;
 mod keep;
 mod members;
 mod names;
+mod store;
 mod way;
 mod wires;
 
@@ -24,6 +25,7 @@ use tokio::time::MissedTickBehavior;
 
 pub use flood::{BACKLOG_BYTES, LINES_PER_SECOND};
 pub use members::Members;
+pub use store::{ChatError, HISTORY_FILE, Keeping};
 
 use crate::accounts::{Cloak, Hasher};
 use crate::history::History;
@@ -50,8 +52,8 @@ pub struct ChatOptions {
     pub sendq_bytes: usize,
     /// The keys that may talk, and rule.
     pub authorized: Option<Arc<Authorized>>,
-    /// Hides addresses: they look the same as long as it is.
-    pub secret: [u8; 32],
+    /// Where what is said is kept, if it is.
+    pub keeping: Option<Keeping>,
 }
 
 impl Default for ChatOptions {
@@ -61,7 +63,7 @@ impl Default for ChatOptions {
             lines_per_second: Some(LINES_PER_SECOND),
             sendq_bytes: SENDQ_BYTES,
             authorized: None,
-            secret: rand::random(),
+            keeping: None,
         }
     }
 }
@@ -88,14 +90,20 @@ pub struct Chat {
 
 impl Chat {
     /// Opens it, for nobody yet. Has to be called in a runtime.
-    pub fn start(options: ChatOptions) -> Arc<Self> {
-        let authorized = options.authorized.clone();
-        let gate = Gate::new(Cloak::new(options.secret), authorized.clone());
+    ///
+    /// # Errors
+    /// When its store cannot be opened.
+    pub fn start(options: ChatOptions) -> Result<Arc<Self>, ChatError> {
+        let keeping = options.keeping.as_ref();
+        // Where nothing is kept, an address looks different after each start.
+        let secret = keeping.map_or_else(|| Ok(rand::random()), Keeping::secret)?;
+        let history = keeping.map(|keeping| History::open(&keeping.history(), keeping.options));
+        let history = history.transpose()?;
         let world = World::new(options.settings.clone(), None, rand::random(), now_ms());
         let chat = Arc::new(Self {
             world: Mutex::new(world),
+            gate: Gate::new(Cloak::new(secret), options.authorized.clone()),
             options,
-            gate,
             hasher: Hasher::default(),
             history: OnceLock::new(),
             keys: Mutex::default(),
@@ -104,14 +112,22 @@ impl Chat {
             kept: Notify::new(),
             began: Instant::now(),
         });
-        tokio::spawn(tick(Arc::downgrade(&chat)));
-        if let Some(authorized) = authorized {
-            let names = Arc::new(KeyNames::new(Arc::clone(&authorized)));
-            chat.with_world(|world| world.reserve(names.clone()));
-            let changed = authorized.changed();
-            tokio::spawn(follow_keys(Arc::downgrade(&chat), names, changed));
+        if let Some(history) = history {
+            chat.keep(history)?;
         }
-        chat
+        tokio::spawn(tick(Arc::downgrade(&chat)));
+        chat.heed_keys();
+        Ok(chat)
+    }
+
+    /// Follows the list of keys, if there is one.
+    fn heed_keys(self: &Arc<Self>) {
+        if let Some(authorized) = &self.options.authorized {
+            let names = Arc::new(KeyNames::new(Arc::clone(authorized)));
+            self.with_world(|world| world.reserve(names.clone()));
+            let changed = authorized.changed();
+            tokio::spawn(follow_keys(Arc::downgrade(self), names, changed));
+        }
     }
 
     /// A turn of the world: all that `act` does happens now, and is handed on at its end.

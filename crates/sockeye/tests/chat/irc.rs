@@ -176,7 +176,7 @@ impl Irc {
     /// Waits until the server has closed or reset the connection, whatever it says before.
     #[track_caller]
     pub(crate) fn is_closed(&mut self) {
-        let mut rest = [0; 65_536];
+        let mut rest = [0; 4096];
         loop {
             match self.heard.read(&mut rest) {
                 Ok(0) => return,

@@ -5,3 +5,4 @@ mod hostile;
 mod irc;
 mod limits;
 mod server;
+mod store;

@@ -112,7 +112,7 @@ fn two_talk_and_the_end_is_told() {
     tom.hears("JOIN");
     ann.says("PRIVMSG #r :你好");
     assert!(tom.hears("PRIVMSG #r").ends_with(":你好"));
-    assert!(ann.hears("PRIVMSG #r").starts_with("@"));
+    assert!(ann.hears("PRIVMSG #r").starts_with('@'));
     tom.says("PRIVMSG 一棵树 :hi");
     assert!(ann.hears("PRIVMSG").ends_with(":hi"));
     server.stop();

@@ -37,6 +37,15 @@ pub(super) const PAGE: Page = Page {
             "insecure_anyone",
             "exec、files：为本机任何程序服务（回环地址上的明文套接字）",
         ),
+        (
+            "store",
+            "chat 保存聊天记录的目录（默认 ~/.local/share/sockeye/chat）",
+        ),
+        ("retain", "chat 每条消息保存多久：12h、30d、52w（默认永久）"),
+        (
+            "retain_messages",
+            "chat 每个会话保存最近多少条消息（默认全部）",
+        ),
         ("history", "chat 是否保存聊天记录：on、off（默认 on）"),
         ("server_name", "chat 中本服务器的名字（默认 sockeye.local）"),
         ("network", "chat 中全体服务器合称的名字（默认 sockeye）"),

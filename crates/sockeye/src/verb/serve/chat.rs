@@ -1,15 +1,18 @@
 //! `serve chat`: what it is called, what its members may, and where that may be served at all.
 
+use std::error::Error as _;
 use std::fmt;
 use std::num::NonZeroU32;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::ValueEnum;
 use serde::Deserialize;
+use sockeye_chat::history::HistoryOptions;
 use sockeye_chat::outbox::SENDQ_BYTES;
-use sockeye_chat::service::{Chat, ChatOptions, LINES_PER_SECOND, Members};
+use sockeye_chat::service::{Chat, ChatError, ChatOptions, Keeping, LINES_PER_SECOND, Members};
 use sockeye_chat::world::Settings;
 use sockeye_frame::ByteSize;
 use sockeye_net::Errno;
@@ -52,6 +55,38 @@ impl FromStr for Flood {
         lines.map(|lines| Self(Some(lines))).ok_or_else(|| {
             format!("'{text}' is no rate; write lines a second (1 to 1000000), or off")
         })
+    }
+}
+
+/// How long a message is kept: `12h`, `30d`, `52w`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Retention(Duration);
+
+impl Retention {
+    const MINUTE: u64 = 60;
+    const HOUR: u64 = 60 * Self::MINUTE;
+    const DAY: u64 = 24 * Self::HOUR;
+    /// A hundred years: what is longer means for ever, which is said by saying nothing.
+    const MOST: u64 = 36_525 * Self::DAY;
+}
+
+impl FromStr for Retention {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let units = [
+            ('m', Self::MINUTE),
+            ('h', Self::HOUR),
+            ('d', Self::DAY),
+            ('w', 7 * Self::DAY),
+        ];
+        let seconds = units.iter().find_map(|(unit, seconds)| {
+            let count: u64 = text.strip_suffix(*unit)?.parse().ok()?;
+            count.checked_mul(*seconds)
+        });
+        let seconds = seconds.filter(|seconds| (1..=Self::MOST).contains(seconds));
+        let retention = seconds.map(|seconds| Self(Duration::from_secs(seconds)));
+        retention.ok_or_else(|| format!("'{text}' is no such time; write 45m, 12h, 30d or 52w"))
     }
 }
 
@@ -111,6 +146,9 @@ impl fmt::Display for HostLike {
 pub(super) fn check(entry: &Entry) -> anyhow::Result<()> {
     if entry.service != Some(Service::Chat) {
         for (given, flag) in [
+            (entry.store.is_some(), "store"),
+            (entry.retain.is_some(), "retain"),
+            (entry.retain_messages.is_some(), "retain-messages"),
             (entry.history.is_some(), "history"),
             (entry.server_name.is_some(), "server-name"),
             (entry.network.is_some(), "network"),
@@ -124,6 +162,17 @@ pub(super) fn check(entry: &Entry) -> anyhow::Result<()> {
             }
         }
         return Ok(());
+    }
+    if entry.history == Some(Switch::Off) {
+        for (given, flag) in [
+            (entry.store.is_some(), "store"),
+            (entry.retain.is_some(), "retain"),
+            (entry.retain_messages.is_some(), "retain-messages"),
+        ] {
+            if given {
+                return Err(usage!("{flag} is for what is kept, and history is off"));
+            }
+        }
     }
     if entry.frame.is_some() {
         return Err(usage!(
@@ -148,7 +197,8 @@ pub(super) fn check(entry: &Entry) -> anyhow::Result<()> {
 
 /// Whether it could be made, without making it: only one may use a store.
 pub(super) fn examine(entry: &Entry) -> anyhow::Result<()> {
-    settings(entry).map(drop)
+    settings(entry)?;
+    keeping(entry).map(drop)
 }
 
 /// The chat, for nobody yet.
@@ -160,11 +210,58 @@ pub(super) fn make(context: &Context, entry: &Entry) -> anyhow::Result<Answers> 
             .map_or(Some(LINES_PER_SECOND), |Flood(rate)| rate),
         sendq_bytes: entry.sendq.map_or(SENDQ_BYTES, |SendQ(bytes)| bytes),
         authorized: authorized(context, entry)?,
-        ..ChatOptions::default()
+        keeping: keeping(entry)?,
     };
-    let chat = Chat::start(options);
+    let chat = Chat::start(options).map_err(|error| unopened(&error))?;
     let members: Arc<dyn Conversation> = Arc::new(Members(chat));
     Ok(members.into())
+}
+
+/// Why its store cannot be opened, and what kind of mistake that is.
+fn unopened(error: &ChatError) -> anyhow::Error {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let why = error
+            .downcast_ref()
+            .map(|error| Errno::of(error).to_string());
+        text = format!("{text}: {}", why.unwrap_or_else(|| error.to_string()));
+        source = error.source();
+    }
+    usage!("chat: {text}")
+}
+
+/// Where what is said is kept, if it is.
+fn keeping(entry: &Entry) -> anyhow::Result<Option<Keeping>> {
+    if entry.history == Some(Switch::Off) {
+        return Ok(None);
+    }
+    let default = HistoryOptions::default();
+    let options = HistoryOptions {
+        max_age: entry.retain.map_or(default.max_age, |Retention(age)| age),
+        max_messages: entry
+            .retain_messages
+            .map_or(default.max_messages, |count| count.0.get() as u64),
+        ..default
+    };
+    let folder = match &entry.store {
+        Some(folder) => folder.clone(),
+        None => data_home()?.join("sockeye/chat"),
+    };
+    Ok(Some(Keeping { folder, options }))
+}
+
+/// Where this user's programs keep their data (XDG Base Directory Specification).
+fn data_home() -> anyhow::Result<PathBuf> {
+    let absolute = |name: &str| {
+        let path = std::env::var_os(name).map(PathBuf::from);
+        path.filter(|path| path.is_absolute())
+    };
+    absolute("XDG_DATA_HOME")
+        .or_else(|| Some(absolute("HOME")?.join(".local/share")))
+        .ok_or_else(|| {
+            usage!("chat has no folder to keep what is said: --store DIR, or --history off")
+        })
 }
 
 fn settings(entry: &Entry) -> anyhow::Result<Settings> {
@@ -231,6 +328,9 @@ mod tests {
         check_line(Service::Chat, Err("members speak IRC"), |entry| {
             entry.frame = "line".parse().ok();
         });
+        check_line(Service::Chat, Err("history is off"), |entry| {
+            (entry.history, entry.store) = (Some(Switch::Off), Some("x".into()));
+        });
         check_line(Service::Chat, Err("chat takes no quit-on"), |entry| {
             entry.quit_on = Some("exit".into());
         });
@@ -242,6 +342,13 @@ mod tests {
         assert_eq!("8".parse(), Ok(Flood(NonZeroU32::new(8))));
         for wrong in ["0", "-1", "on", "1000001"] {
             assert!(wrong.parse::<Flood>().unwrap_err().contains("is no rate"));
+        }
+        let days = |text: &str| text.parse().map(|Retention(time)| time.as_secs() / 86_400);
+        assert_eq!(days("30d"), Ok(30));
+        assert_eq!(days("52w"), Ok(364));
+        assert_eq!(days("48h"), Ok(2));
+        for wrong in ["0d", "30", "1y", "99999999999w", "-1d", "d"] {
+            assert!(days(wrong).unwrap_err().contains("is no such time"));
         }
         assert_eq!("64KiB".parse(), Ok(SendQ(65_536)));
         assert!(

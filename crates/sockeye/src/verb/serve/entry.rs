@@ -11,7 +11,7 @@ use sockeye_net::{Endpoint, Moment, OptionError};
 use sockeye_service::exec::server::Pattern;
 use sockeye_service::{Cidr, Options};
 
-use super::chat::{Flood, HostLike, SendQ, Switch};
+use super::chat::{Flood, HostLike, Retention, SendQ, Switch};
 use super::{chat, commands, shared_folder};
 use crate::exit::{Usage, usage};
 use crate::values::{Charset, Count, Pause, ReadSize, Wait, from_text, from_texts};
@@ -104,6 +104,16 @@ pub(crate) struct Entry {
     #[arg(long, help_heading = "Who may")]
     pub(crate) insecure_anyone: bool,
 
+    /// The folder where `chat` keeps what is said (default: ~/.local/share/sockeye/chat)
+    #[arg(long, value_name = "DIR", help_heading = "Chat")]
+    pub(crate) store: Option<PathBuf>,
+    /// How long `chat` keeps a message: 12h, 30d, 52w (default: for ever)
+    #[arg(long, value_name = "TIME", help_heading = "Chat")]
+    #[serde(deserialize_with = "from_text")]
+    pub(crate) retain: Option<Retention>,
+    /// Messages that `chat` keeps of each conversation: the last ones (default: all)
+    #[arg(long, value_name = "COUNT", help_heading = "Chat")]
+    pub(crate) retain_messages: Option<Count>,
     /// Whether `chat` keeps what is said: on, off (default: on)
     #[arg(
         long,
@@ -308,6 +318,9 @@ impl Entry {
                 read_only,
                 public,
                 insecure_anyone,
+                store,
+                retain,
+                retain_messages,
                 history,
                 server_name,
                 network,
@@ -333,6 +346,9 @@ impl Entry {
                 read_only,
                 public,
                 insecure_anyone,
+                store,
+                retain,
+                retain_messages,
                 history,
                 server_name,
                 network,
