@@ -41,6 +41,7 @@ pub(super) const PAGE: Page = Page {
             "store",
             "chat 保存聊天记录的目录（默认 ~/.local/share/sockeye/chat）",
         ),
+        ("replay", "chat 向加入聊天室者显示最近多少条消息（默认 20）"),
         ("retain", "chat 每条消息保存多久：12h、30d、52w（默认永久）"),
         (
             "retain_messages",

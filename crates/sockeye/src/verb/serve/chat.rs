@@ -14,6 +14,7 @@ use sockeye_chat::history::HistoryOptions;
 use sockeye_chat::outbox::SENDQ_BYTES;
 use sockeye_chat::service::{Chat, ChatError, ChatOptions, Keeping, LINES_PER_SECOND, Members};
 use sockeye_chat::world::Settings;
+use sockeye_chat::world::limits::HISTORY_LINES;
 use sockeye_frame::ByteSize;
 use sockeye_net::Errno;
 use sockeye_service::{Conversation, Service as Answers};
@@ -55,6 +56,21 @@ impl FromStr for Flood {
         lines.map(|lines| Self(Some(lines))).ok_or_else(|| {
             format!("'{text}' is no rate; write lines a second (1 to 1000000), or off")
         })
+    }
+}
+
+/// Messages that are shown to whoever joins a room, from none on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Replay(usize);
+
+impl FromStr for Replay {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let count = text.parse().ok().filter(|count| *count <= HISTORY_LINES);
+        count
+            .map(Self)
+            .ok_or_else(|| format!("0 to {HISTORY_LINES} messages are shown, not '{text}'"))
     }
 }
 
@@ -147,6 +163,7 @@ pub(super) fn check(entry: &Entry) -> anyhow::Result<()> {
     if entry.service != Some(Service::Chat) {
         for (given, flag) in [
             (entry.store.is_some(), "store"),
+            (entry.replay.is_some(), "replay"),
             (entry.retain.is_some(), "retain"),
             (entry.retain_messages.is_some(), "retain-messages"),
             (entry.history.is_some(), "history"),
@@ -166,6 +183,7 @@ pub(super) fn check(entry: &Entry) -> anyhow::Result<()> {
     if entry.history == Some(Switch::Off) {
         for (given, flag) in [
             (entry.store.is_some(), "store"),
+            (entry.replay.is_some(), "replay"),
             (entry.retain.is_some(), "retain"),
             (entry.retain_messages.is_some(), "retain-messages"),
         ] {
@@ -271,6 +289,8 @@ fn settings(entry: &Entry) -> anyhow::Result<Settings> {
         server_name: name(&entry.server_name).unwrap_or(default.server_name),
         network: name(&entry.network).unwrap_or(default.network),
         motd: entry.motd.as_deref().map_or(Ok(String::new()), motd)?,
+        replay: entry.replay.map_or(default.replay, |Replay(count)| count),
+        zone: jiff::tz::TimeZone::system(),
         rooms_per_member: entry
             .rooms_per_member
             .map_or(default.rooms_per_member, |count| count.0.get()),
@@ -350,6 +370,9 @@ mod tests {
         for wrong in ["0d", "30", "1y", "99999999999w", "-1d", "d"] {
             assert!(days(wrong).unwrap_err().contains("is no such time"));
         }
+        assert_eq!("0".parse(), Ok(Replay(0)));
+        let more = (HISTORY_LINES + 1).to_string();
+        assert!(more.parse::<Replay>().is_err() && "-1".parse::<Replay>().is_err());
         assert_eq!("64KiB".parse(), Ok(SendQ(65_536)));
         assert!(
             "1KiB"

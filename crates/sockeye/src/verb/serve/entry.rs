@@ -11,7 +11,7 @@ use sockeye_net::{Endpoint, Moment, OptionError};
 use sockeye_service::exec::server::Pattern;
 use sockeye_service::{Cidr, Options};
 
-use super::chat::{Flood, HostLike, Retention, SendQ, Switch};
+use super::chat::{Flood, HostLike, Replay, Retention, SendQ, Switch};
 use super::{chat, commands, shared_folder};
 use crate::exit::{Usage, usage};
 use crate::values::{Charset, Count, Pause, ReadSize, Wait, from_text, from_texts};
@@ -107,6 +107,10 @@ pub(crate) struct Entry {
     /// The folder where `chat` keeps what is said (default: ~/.local/share/sockeye/chat)
     #[arg(long, value_name = "DIR", help_heading = "Chat")]
     pub(crate) store: Option<PathBuf>,
+    /// Messages of a room that `chat` shows to whoever joins it (default: 20)
+    #[arg(long, value_name = "COUNT", help_heading = "Chat")]
+    #[serde(deserialize_with = "from_text")]
+    pub(crate) replay: Option<Replay>,
     /// How long `chat` keeps a message: 12h, 30d, 52w (default: for ever)
     #[arg(long, value_name = "TIME", help_heading = "Chat")]
     #[serde(deserialize_with = "from_text")]
@@ -319,6 +323,7 @@ impl Entry {
                 public,
                 insecure_anyone,
                 store,
+                replay,
                 retain,
                 retain_messages,
                 history,
@@ -347,6 +352,7 @@ impl Entry {
                 public,
                 insecure_anyone,
                 store,
+                replay,
                 retain,
                 retain_messages,
                 history,
