@@ -1,5 +1,6 @@
 //! `serve chat` as its members meet it: real sockets, real clients, and peers that break every rule.
 
+mod accounts;
 mod endpoints;
 mod hostile;
 mod irc;
