@@ -20,7 +20,7 @@ pub(super) const FROM: &str = "message m JOIN conversation c ON c.id = m.convers
 
 const INSERT: &str = "INSERT INTO message (seq, time_ms, msgid, conversation, verb, nick, user, \
      host, account, to_nick, to_account, text, tags) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT DO NOTHING";
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT (msgid) DO NOTHING";
 
 /// Times and places as SQLite has them.
 pub(super) fn signed(number: u64) -> i64 {

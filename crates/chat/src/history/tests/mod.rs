@@ -1,5 +1,7 @@
 //! The history as its users see it: drafts in, entries out, over reopenings.
 
+mod keeping;
+
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
