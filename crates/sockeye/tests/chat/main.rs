@@ -5,5 +5,7 @@ mod endpoints;
 mod hostile;
 mod irc;
 mod limits;
+mod screen;
 mod server;
 mod store;
+mod tmux;

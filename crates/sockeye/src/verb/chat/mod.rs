@@ -1,5 +1,4 @@
 //! `sockeye chat`: talks to people on servers of IRC, and to plain peers.
-#![allow(dead_code, unused_imports, reason = "the screen uses the rest")]
 
 mod client;
 mod contacts;
@@ -99,7 +98,11 @@ impl Chat {
         };
         let journal = Journal::start(&context.net.recorder, context.ui, view)?;
         let mut client = Client::new(context, model);
-        let ended = lines::run(&self, context, &mut client, &journal).await;
+        let ended = if is_screen {
+            screen::run(context, &mut client, &journal).await
+        } else {
+            lines::run(&self, context, &mut client, &journal).await
+        };
         client.goodbye().await;
         if let Err(error) = &ended {
             journal.error(error);

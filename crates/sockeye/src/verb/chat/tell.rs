@@ -19,6 +19,8 @@ pub(super) struct Teller<'a> {
     /// Who has said this has said enough.
     until: Option<String>,
     is_enough: bool,
+    /// Only events are written: the terminal shows the rest in its own way.
+    is_mute: bool,
     colour: bool,
     states: HashMap<ServerId, State>,
 }
@@ -30,8 +32,17 @@ impl<'a> Teller<'a> {
             journal,
             until,
             is_enough: false,
+            is_mute: false,
             colour: colours(&stdout()),
             states: HashMap::new(),
+        }
+    }
+
+    /// Who writes events and nothing else.
+    pub(super) fn of_events(context: &'a Context, journal: &'a Journal) -> Self {
+        Self {
+            is_mute: true,
+            ..Self::new(context, journal, None)
         }
     }
 
@@ -67,7 +78,7 @@ impl<'a> Teller<'a> {
     }
 
     fn say(&self, text: &str) {
-        if !self.context.global.quiet {
+        if !self.context.global.quiet && !self.is_mute {
             self.context.ui.say(text);
         }
     }
@@ -85,7 +96,7 @@ impl<'a> Teller<'a> {
         let place = shown(model, conversation);
         if message.kind.is_talk() {
             // What we say ourselves is no news.
-            if !message.mine || message.missed {
+            if !self.is_mute && (!message.mine || message.missed) {
                 write_stdout(self.line(model, &place, conversation, message).as_bytes())?;
                 self.is_enough |= !message.mine && self.until.as_ref() == Some(&message.text);
             }

@@ -45,11 +45,6 @@ impl Message {
     pub(crate) fn clock(&self) -> String {
         local(self.time_ms, "%H:%M:%S")
     }
-
-    /// The day of it: `2026-11-21`.
-    pub(crate) fn day(&self) -> String {
-        local(self.time_ms, "%Y-%m-%d")
-    }
 }
 
 fn local(ms: u64, form: &str) -> String {

@@ -4,9 +4,9 @@
 //! of a conversation, `scroll` says which of them; both draw from the model and change nothing in it.
 
 mod complete;
-mod help;
 mod input;
 mod look;
+mod over;
 mod page;
 mod picture;
 mod scroll;
@@ -25,6 +25,10 @@ use tokio::time::{Instant, sleep_until};
 
 use super::client::{Client, now_ms};
 use super::model::News;
+use super::tell::Teller;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::journal::Journal;
 use crate::ui::colours;
 use crate::ui::screen::{Input, Screen};
 use look::Look;
@@ -37,18 +41,25 @@ const PACE: Duration = Duration::from_millis(30);
 const OLDER: usize = 100;
 
 /// Shows the chat until the person leaves or a signal asks for the end.
-pub(crate) async fn run(client: &mut Client) -> anyhow::Result<()> {
+pub(super) async fn run(
+    context: &Context,
+    client: &mut Client,
+    journal: &Journal,
+) -> anyhow::Result<Exit> {
+    // Questions about keys are asked where they can be read.
+    client.make_acquaintances().await;
     let look = Look {
         colours: colours(&std::io::stdout()),
     };
     let mut sitting = Sitting {
         screen: Screen::enter()?,
         state: State::new(look, TimeZone::system()),
+        teller: Teller::of_events(context, journal),
         drawn: None,
         is_stale: true,
     };
     while !client.is_over() {
-        sitting.hear(client);
+        sitting.hear(client)?;
         let picture = sitting.due(client);
         tokio::select! {
             biased;
@@ -57,33 +68,37 @@ pub(crate) async fn run(client: &mut Client) -> anyhow::Result<()> {
                     break;
                 }
             }
+            why = journal.unread() => return Err(why),
             () = until(picture) => sitting.draw(client)?,
             () = client.next() => sitting.is_stale = true,
         }
     }
-    Ok(())
+    Ok(Exit::Done)
 }
 
 /// A person at the terminal.
-struct Sitting {
+struct Sitting<'a> {
     screen: Screen,
     state: State,
+    teller: Teller<'a>,
     /// When the picture was drawn last.
     drawn: Option<Instant>,
     /// Whether it would look different now.
     is_stale: bool,
 }
 
-impl Sitting {
+impl Sitting<'_> {
     /// Takes what is new.
-    fn hear(&mut self, client: &mut Client) {
-        for news in client.take_news() {
-            match news {
-                News::Hint(hint) => self.state.hint = Some(hint),
-                News::Message(..) | News::Delivery(..) | News::Server(_) | News::Current(_) => {}
-            }
-            self.is_stale = true;
-        }
+    fn hear(&mut self, client: &mut Client) -> anyhow::Result<()> {
+        let news = client.take_news();
+        self.teller.tell(&client.model, news.clone())?;
+        self.is_stale |= !news.is_empty();
+        let hints = news.into_iter().filter_map(|news| match news {
+            News::Hint(hint) => Some(hint),
+            News::Message(..) | News::Delivery(..) | News::Server(_) | News::Current(_) => None,
+        });
+        self.state.hear(hints.collect(), &client.model);
+        Ok(())
     }
 
     /// When the next picture is to be drawn, if nothing else happens before.
@@ -129,7 +144,7 @@ impl Sitting {
                 }
             }),
         }
-        self.hear(client);
+        self.hear(client)?;
         if !client.is_over() {
             self.draw(client)?;
         }

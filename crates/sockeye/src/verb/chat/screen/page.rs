@@ -8,9 +8,9 @@ use ratatui::text::{Line, Span};
 
 use super::look::Look;
 use super::wrap;
-use crate::catalogue::{Lang, Text, chat, chat_screen as say};
+use crate::catalogue::{Text, chat_screen as say};
 use crate::ui::escape;
-use crate::verb::chat::model::{Conversation, Delivery, Kind, Message, Place, Scrollback};
+use crate::verb::chat::model::{Conversation, Delivery, Kind, Message, Model, Place, Scrollback};
 
 /// Columns from which on nicks have a column of their own.
 const WIDE: usize = 56;
@@ -46,7 +46,7 @@ pub(super) struct Page<'a> {
     pub(super) conversation: &'a Conversation,
     pub(super) columns: usize,
     pub(super) look: Look,
-    pub(super) lang: Lang,
+    pub(super) model: &'a Model,
     pub(super) zone: &'a TimeZone,
     pub(super) traffic: Traffic,
 }
@@ -71,13 +71,8 @@ impl Page<'_> {
         if before.is_none_or(|before| self.date(before) != date) {
             rows.push(self.ruled(&date.to_string(), Look::dim()));
         }
-        if self.conversation.first_new == Some(message.seq) {
-            let text = if message.missed {
-                say::MISSED
-            } else {
-                say::NEW
-            };
-            rows.push(self.ruled(text.get(self.lang), self.look.unread()));
+        if let Some(text) = self.news_above(message, before) {
+            rows.push(self.ruled(text.get(self.model.lang), self.look.unread()));
         }
         if is_traffic(message.kind) && self.traffic != Traffic::Each {
             rows.extend(self.together(index));
@@ -106,7 +101,7 @@ impl Page<'_> {
             Scrollback::Asked => say::FETCHING,
             Scrollback::Unknown => say::NOTHING_KEPT,
         };
-        self.ruled(text.get(self.lang), Look::dim())
+        self.ruled(text.get(self.model.lang), Look::dim())
     }
 
     /// `─── text ───` over the whole width.
@@ -161,7 +156,7 @@ impl Page<'_> {
                     Kind::Part | Kind::Quit | Kind::Kick => "←",
                     _ => "--",
                 };
-                let text = message.phrase(self.lang);
+                let text = message.phrase(self.model.lang);
                 self.laid_out(message, (sign, Look::dim()), &text, Look::dim())
             }
         }
@@ -169,7 +164,7 @@ impl Page<'_> {
 
     /// What a plain peer said, as the tutorial's programs show it.
     fn answer(&self, message: &Message, from: &str) -> Vec<Line<'static>> {
-        let head = chat::FROM_CONTACT.fill(self.lang, &[("peer", &from)]);
+        let head = self.model.headline(from);
         let mut rows = self.laid_out(message, ("", Style::new()), &head, self.look.answer());
         for line in message
             .text
@@ -210,7 +205,7 @@ impl Page<'_> {
                 Some((" …".to_owned(), Look::dim())),
             ),
             Delivery::Failed => {
-                let mark = format!(" ✗ {}", say::NOT_SENT.get(self.lang));
+                let mark = format!(" ✗ {}", say::NOT_SENT.get(self.model.lang));
                 (style, Some((mark, self.look.wrong())))
             }
         };
@@ -350,7 +345,10 @@ impl Page<'_> {
         let told = who[..who.len().min(TOLD)].join(", ");
         match who.len().saturating_sub(TOLD) {
             0 => told,
-            more => format!("{told} {}", say::AND_MORE.fill(self.lang, &[("n", &more)])),
+            more => format!(
+                "{told} {}",
+                say::AND_MORE.fill(self.model.lang, &[("n", &more)])
+            ),
         }
     }
 }

@@ -7,9 +7,10 @@ use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Block, Borders, Clear};
 
 use super::look::Look;
+use super::over::wrapped;
 use super::page::Page;
 use super::state::State;
-use super::{help, side, top, wrap};
+use super::{side, top, wrap};
 use crate::catalogue::chat_screen as say;
 use crate::ui::escape;
 use crate::verb::chat::model::{Conversation, Model};
@@ -83,8 +84,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, model: &Model, state: &mut State, now_
     };
     below(frame, corner, model, state);
     input(frame, panes.input, &prompt, state, model);
-    if let Some(from) = &mut state.help {
-        help::draw(frame, area, from, model.lang);
+    if let Some(over) = &mut state.over {
+        over.draw(frame, area, model.lang);
     }
 }
 
@@ -170,7 +171,7 @@ fn messages(
         conversation: of,
         columns: usize::from(area.width),
         look,
-        lang: model.lang,
+        model,
         zone: &zone,
         traffic,
     };
@@ -207,12 +208,12 @@ fn choice(frame: &mut Frame<'_>, area: Rect, model: &Model, state: &State) {
         Some(hint) => escape(hint).into_owned(),
         None => say::WITH_WHOM.get(lang).to_owned(),
     };
-    let rows = wrapped(&text, area, Look::bold());
+    let rows = wrapped(&text, usize::from(area.width));
     let head = Rect {
         height: (rows.len() as u16).min(area.height / 2),
         ..area
     };
-    frame.render_widget(Text::from(rows), head);
+    frame.render_widget(Text::from(rows).style(Look::bold()), head);
     let list = Rect {
         x: area.x + 1,
         y: area.y + head.height,
@@ -220,20 +221,11 @@ fn choice(frame: &mut Frame<'_>, area: Rect, model: &Model, state: &State) {
         height: area.height - head.height,
     };
     if model.conversations().is_empty() {
-        frame.render_widget(
-            Text::from(wrapped(say::NO_CONTACTS.get(lang), list, Style::new())),
-            list,
-        );
+        let text = say::NO_CONTACTS.get(lang);
+        frame.render_widget(Text::from(wrapped(text, usize::from(list.width))), list);
     } else {
         side::contacts(frame, list, model, state.marked(model), state.look);
     }
-}
-
-fn wrapped(text: &str, area: Rect, style: Style) -> Vec<Line<'static>> {
-    let columns = usize::from(area.width);
-    let rows = wrap::rows(text, columns, columns).into_iter();
-    rows.map(|row| Line::styled(text[row].to_owned(), style))
-        .collect()
 }
 
 /// What keys do, or what there is to say about what was typed, or what asks for attention elsewhere.
@@ -333,31 +325,4 @@ fn input(frame: &mut Frame<'_>, area: Rect, prompt: &str, state: &State, model: 
         ..area
     };
     state.input(model).draw(frame, rest);
-}
-
-/// A box in the middle, with nothing of the picture behind it.
-pub(super) fn boxed(
-    frame: &mut Frame<'_>,
-    area: Rect,
-    columns: u16,
-    rows: u16,
-    title: &'static str,
-) -> Rect {
-    let width = (columns + 4).min(area.width);
-    let height = (rows + 2).min(area.height);
-    let place = Rect {
-        x: area.x + (area.width - width) / 2,
-        y: area.y + (area.height - height) / 2,
-        width,
-        height,
-    };
-    frame.render_widget(Clear, place);
-    let block = Block::bordered().title(title);
-    let inner = block.inner(place);
-    frame.render_widget(block, place);
-    Rect {
-        x: inner.x + 1,
-        width: inner.width.saturating_sub(2),
-        ..inner
-    }
 }

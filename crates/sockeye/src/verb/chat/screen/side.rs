@@ -118,7 +118,7 @@ fn dot(model: &Model, of: &Conversation, look: Look) -> (&'static str, Style) {
     };
     match &of.place {
         Place::Server(id) => server(*id),
-        Place::Room(..) if of.joined => ("#", Look::dim()),
+        Place::Room(..) if of.joined => ("·", Look::dim()),
         Place::Room(..) => ("○", Look::dim()),
         Place::Person(id, _) => match model.server(*id).state {
             State::Up => ("·", Look::dim()),

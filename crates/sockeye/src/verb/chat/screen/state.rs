@@ -7,9 +7,12 @@ use jiff::tz::TimeZone;
 
 use super::input::{Edited, Input};
 use super::look::Look;
+use super::over::{Content, Over};
 use super::page::{Page, Traffic};
 use super::scroll::Scroll;
+use super::wrap;
 use crate::catalogue::chat_screen as say;
+use crate::ui::escape;
 use crate::verb::chat::model::{Conversation, ConversationId, Model, Place, Scrollback};
 
 /// Names that were typed and can be had again.
@@ -40,8 +43,8 @@ pub(super) struct State {
     pub(super) zone: TimeZone,
     pub(super) traffic: Traffic,
     pub(super) scrolls: HashMap<ConversationId, Scroll>,
-    /// The row from which on the help is shown; none: it is not.
-    pub(super) help: Option<usize>,
+    /// What stands over everything.
+    pub(super) over: Option<Over>,
     /// A word about what was done last.
     pub(super) hint: Option<String>,
     /// The size of the messages' pane when it was drawn last.
@@ -66,7 +69,7 @@ impl State {
             zone,
             traffic: Traffic::default(),
             scrolls: HashMap::new(),
-            help: None,
+            over: None,
             hint: None,
             height: 1,
             columns: 1,
@@ -95,6 +98,19 @@ impl State {
         self.picked.or_else(first)
     }
 
+    /// What the client says about what was typed: below the messages, or in a box if it is more
+    /// than a line.
+    pub(super) fn hear(&mut self, mut hints: Vec<String>, model: &Model) {
+        match &hints[..] {
+            [] => {}
+            // Where one chooses, there is room for a long one.
+            [hint] if model.current().is_none() || wrap::width(&escape(hint)) < self.columns => {
+                self.hint = hints.pop();
+            }
+            _ => self.over = Some(Over::new(Content::Said(hints))),
+        }
+    }
+
     /// Text from the clipboard.
     pub(super) fn on_paste(&mut self, text: &str, model: &Model) -> Asked {
         self.input_mut(model).paste(text);
@@ -110,11 +126,18 @@ impl State {
         if control && key.code == KeyCode::Char('c') {
             return self.end(was_ending, model);
         }
-        if self.help.is_some() {
-            return self.on_help_key(key);
+        if let Some(mut over) = self.over.take() {
+            if over.scrolls(key) {
+                self.over = Some(over);
+                return Asked::Draw;
+            }
+            // Any other key is one that was meant for what is behind.
+            if matches!(key.code, KeyCode::Esc | KeyCode::F(1)) {
+                return Asked::Draw;
+            }
         }
         match key.code {
-            KeyCode::F(1) => self.help = Some(0),
+            KeyCode::F(1) => self.over = Some(Over::new(Content::Keys)),
             KeyCode::F(2) => return Asked::Say(vec!["/address".to_owned()]),
             KeyCode::Char('l') if control => return Asked::Redraw,
             KeyCode::Char('d') if control && self.input(model).is_empty() => {
@@ -143,7 +166,7 @@ impl State {
 
     /// Ctrl-C: takes back what was typed, then asks, then ends.
     fn end(&mut self, was_ending: bool, model: &Model) -> Asked {
-        if self.help.take().is_some() {
+        if self.over.take().is_some() {
             return Asked::Draw;
         }
         if !self.input(model).is_empty() {
@@ -158,18 +181,6 @@ impl State {
         Asked::Draw
     }
 
-    fn on_help_key(&mut self, key: KeyEvent) -> Asked {
-        let from = self.help.unwrap_or(0);
-        self.help = match key.code {
-            KeyCode::Down | KeyCode::Char('j') => Some(from + 1),
-            KeyCode::Up | KeyCode::Char('k') => Some(from.saturating_sub(1)),
-            KeyCode::PageDown | KeyCode::Char(' ') => Some(from + self.height.max(2) / 2),
-            KeyCode::PageUp => Some(from.saturating_sub(self.height.max(2) / 2)),
-            _ => None,
-        };
-        Asked::Draw
-    }
-
     /// Keys that move the picture. None: it is no such key.
     fn on_scroll_key(&mut self, key: KeyEvent, model: &Model) -> Option<Asked> {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
@@ -181,7 +192,7 @@ impl State {
             conversation,
             columns: self.columns,
             look: self.look,
-            lang: model.lang,
+            model,
             zone: &zone,
             traffic: self.traffic,
         };

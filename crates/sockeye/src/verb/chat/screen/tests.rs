@@ -11,7 +11,7 @@ use super::picture;
 use super::state::{Asked, State};
 use crate::catalogue::Lang;
 use crate::verb::chat::model::{
-    Event, FromContact, FromServer, Model, Place, Scrollback, ServerId, Setup, Way,
+    Event, FromContact, FromServer, Model, News, Place, Scrollback, ServerId, Setup, Way,
 };
 
 /// 2026-11-21, 20:15 UTC.
@@ -98,6 +98,12 @@ impl Seat {
             Asked::Choose(id) => self.model.choose(*id),
             _ => {}
         }
+        let news = self.model.take_news().into_iter();
+        let hints = news.filter_map(|news| match news {
+            News::Hint(hint) => Some(hint),
+            _ => None,
+        });
+        self.state.hear(hints.collect(), &self.model);
         asked
     }
 
@@ -210,7 +216,7 @@ fn help_in_both_languages() {
         seat.key(KeyCode::F(1));
         insta::assert_snapshot!(name, seat.draw());
         seat.key(KeyCode::Esc);
-        assert!(!seat.draw().contains("Ctrl-A E"));
+        assert!(!seat.draw().contains("PageDown"));
     }
 }
 
@@ -278,11 +284,6 @@ fn nothing_that_a_peer_says_steers_the_terminal() {
 fn an_unknown_name_is_said_and_asked_for_again() {
     let mut seat = Seat::connected(Lang::En, 80, 14);
     seat.type_in("nobody\n");
-    for news in seat.model.take_news() {
-        if let crate::verb::chat::model::News::Hint(hint) = news {
-            seat.state.hint = Some(hint);
-        }
-    }
     let drawn = seat.draw();
     assert!(
         drawn.contains("nobody") && drawn.contains("一棵树"),
@@ -315,6 +316,23 @@ fn the_list_is_walked_and_opened() {
     assert_eq!(seat.model.current().unwrap().name, "bob");
     seat.press(KeyCode::Char('a'), KeyModifiers::ALT);
     assert_eq!(seat.model.current().unwrap().name, "#tea");
+}
+
+#[test]
+fn what_the_client_says_in_many_lines_stands_in_a_box() {
+    let mut seat = Seat::connected(Lang::En, 80, 14);
+    seat.type_in("#tea\n/help\n");
+    let drawn = seat.draw();
+    assert!(
+        drawn.contains("┌ Esc closes") && drawn.contains("/away"),
+        "{drawn}"
+    );
+    seat.key(KeyCode::End);
+    assert!(seat.draw().contains("/whois"));
+    // A key that is none of the box's is not lost.
+    seat.type_in("x");
+    assert_eq!(seat.input(), "ann> x");
+    assert!(!seat.draw().contains("/whois"));
 }
 
 #[test]
