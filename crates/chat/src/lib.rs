@@ -13,6 +13,7 @@
 //! every entry its place in one order for everybody; only then the world tells it to its members.
 
 pub mod accounts;
+pub mod cluster;
 pub mod guests;
 pub mod history;
 pub mod irc;

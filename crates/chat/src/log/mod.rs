@@ -202,6 +202,9 @@ pub enum Refusal {
     /// What keeps them cannot be reached.
     #[error("what keeps messages cannot be reached: {0}")]
     Away(String),
+    /// They were given to what keeps them, and there was no answer.
+    #[error("no answer came from what keeps messages: {0}")]
+    Unanswered(String),
     /// They could not be written.
     #[error("messages cannot be kept: {0}")]
     Broken(String),

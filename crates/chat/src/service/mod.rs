@@ -28,10 +28,11 @@ pub use members::Members;
 pub use store::{ChatError, HISTORY_FILE, Keeping};
 
 use crate::accounts::{Cloak, Hasher};
+use crate::cluster::{Cache, Cluster, Town};
 use crate::history::History;
 use crate::log::{Entry, Follower, MsgId, Refusal};
 use crate::outbox::SENDQ_BYTES;
-use crate::world::{Job, MemberId, Outcome, Settings, World};
+use crate::world::{Claimed, Job, MemberId, Outcome, Settings, World};
 use names::KeyNames;
 use way::Gate;
 
@@ -86,6 +87,8 @@ pub struct Chat {
     /// Rings when drafts are settled.
     kept: Notify,
     began: Instant,
+    /// The other servers, if there are any.
+    cluster: OnceLock<Arc<Cluster>>,
 }
 
 impl Chat {
@@ -111,6 +114,7 @@ impl Chat {
             is_over: AtomicBool::new(false),
             kept: Notify::new(),
             began: Instant::now(),
+            cluster: OnceLock::new(),
         });
         if let Some(history) = history {
             chat.keep(history)?;
@@ -139,6 +143,17 @@ impl Chat {
         result
     }
 
+    /// Is one of several servers from now on, which keep together what is said.
+    pub async fn unite(self: &Arc<Self>, cluster: &Arc<Cluster>, cache: &Arc<dyn Cache>) {
+        if self.cluster.set(Arc::clone(cluster)).is_err() {
+            return;
+        }
+        self.with_world(|world| world.unite(cluster.clone(), cluster.clone()));
+        let town: Weak<dyn Town> = Arc::downgrade(&(Arc::clone(self) as Arc<dyn Town>));
+        cluster.follow(cache, &town);
+        cluster.settled().await;
+    }
+
     /// Does what takes time, outside of the world.
     pub async fn run(&self, job: Job) -> Outcome {
         match job {
@@ -147,6 +162,17 @@ impl Chat {
                 Outcome::Verified(self.hasher.verify(password, hash).await)
             }
             Job::History(queries) => Outcome::Found(self.ask(queries).await),
+            Job::Claim {
+                member,
+                nick,
+                takes,
+            } => {
+                let claimed = match self.cluster.get() {
+                    Some(cluster) => cluster.claim(&nick, member, takes).await,
+                    None => Claimed::Away,
+                };
+                Outcome::Claimed { nick, claimed }
+            }
         }
     }
 
@@ -234,7 +260,15 @@ impl Follower for Chat {
         self.kept.notify_waiters();
     }
 
-    fn reachable(&self, _lost: Option<&str>) {}
+    fn reachable(&self, lost: Option<&str>) {
+        self.with_world(|world| world.tell_reachable(lost));
+    }
+}
+
+impl Town for Chat {
+    fn turn(&self, act: &mut dyn FnMut(&mut World)) {
+        self.with_world(act);
+    }
 }
 
 /// Looks once a second who is silent for too long.

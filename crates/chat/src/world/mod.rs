@@ -33,7 +33,7 @@ pub use command::{Job, Outcome, Then};
 pub use guest::{DESK, GUEST, Turned};
 pub use limits::DRAFTS_PER_MEMBER;
 pub use member::{Home, Local, Member, MemberId, Registration, Way};
-pub use presence::{Afar, Neighbours, Seen, SeenSeat};
+pub use presence::{Afar, Claimed, Neighbours, Seen, SeenSeat};
 pub use room::{Room, RoomModes, Seat};
 
 /// What whoever serves has decided.
@@ -249,7 +249,7 @@ impl World {
     }
 
     /// Whether something that was drafted here is not settled.
-    pub(crate) fn is_waiting(&self) -> bool {
+    pub fn is_waiting(&self) -> bool {
         !self.pending.is_empty()
     }
 

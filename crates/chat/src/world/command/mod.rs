@@ -23,10 +23,12 @@ mod welcome;
 mod who;
 mod whois;
 
+pub(crate) use nick::instead_of;
+
 use std::sync::Arc;
 
 use super::member::Errand;
-use super::{MemberId, Pending, World};
+use super::{Claimed, MemberId, Pending, World};
 use crate::accounts::{HashError, Password};
 use crate::history::{Found, HistoryError, Query};
 use crate::irc::{Caps, Message, ParseError, numeric};
@@ -66,6 +68,15 @@ pub enum Job {
     },
     /// Questions to the history; of [`History::answer`](crate::history::History::answer).
     History(Vec<Query>),
+    /// A nick is to be claimed among all servers; of [`Cluster`](crate::cluster::Cluster).
+    Claim {
+        /// For whom.
+        member: MemberId,
+        /// The nick.
+        nick: String,
+        /// He owns the account of that name: he takes it from whoever has it.
+        takes: bool,
+    },
 }
 
 /// How a [`Job`] came out.
@@ -78,6 +89,13 @@ pub enum Outcome {
     Verified(Result<bool, HashError>),
     /// What the history answers to each question.
     Found(Result<Vec<Found>, HistoryError>),
+    /// Whether a nick is his who claimed it.
+    Claimed {
+        /// The nick.
+        nick: String,
+        /// Whose it is.
+        claimed: Claimed,
+    },
 }
 
 /// A command in hand.
@@ -270,6 +288,7 @@ impl World {
             .get_mut(&by)
             .and_then(|member| member.local_mut())
         else {
+            self.nobody_claimed(by, &outcome);
             return Then::Close;
         };
         let Errand { answer, purpose } = local.errand.take().map_or_else(Errand::default, |e| *e);
@@ -279,6 +298,7 @@ impl World {
                 Outcome::Hashed(hash) => world.on_hashed(by, purpose, hash),
                 Outcome::Verified(is_right) => world.on_verified(by, purpose, is_right),
                 Outcome::Found(found) => world.on_found(by, purpose, found),
+                Outcome::Claimed { nick, claimed } => world.on_claimed(by, &nick, &claimed),
             };
             if matches!(then, Then::Wait(_)) {
                 world.answer_with_outcome(by);

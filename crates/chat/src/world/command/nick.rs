@@ -48,6 +48,7 @@ impl World {
                 self.refuse(by, numeric::ERR_NICKNAMEINUSE, nick, why);
                 Then::Go
             }
+            Ok(_) if self.claims() => self.claim(by, nick),
             Ok(other) => {
                 if let Some(other) = other {
                     self.give_way(other, nick);
@@ -118,8 +119,12 @@ impl World {
         if self.nicks.get(&was) == Some(&id) {
             self.nicks.remove(&was);
         }
-        self.nicks.insert(Folded::new(nick), id);
-        let is_other = was != Folded::new(nick);
+        let folded = Folded::new(nick);
+        let is_other = was != folded;
+        if is_other {
+            self.release_nick(id, &old.nick);
+        }
+        self.nicks.insert(folded, id);
         let now_ms = self.now_ms;
         let mut encoded = Encoded::new(EVENT_CAPS, |caps, out| {
             let line = event(out, caps, now_ms, None, &old);
@@ -134,19 +139,33 @@ impl World {
     }
 
     /// Somebody is called as its owner is from now on, and has to be called something else.
-    fn give_way(&mut self, other: MemberId, nick: &str) {
+    pub(crate) fn give_way(&mut self, other: MemberId, nick: &str) {
         let free = (1..NEW_NAMES).map(|number| numbered(nick, number));
         let free = free
             .filter(|name| is_nick(name))
             .find(|name| self.may_take(other, name) == Ok(None));
+        let free = if self.claims() {
+            Some(instead_of(nick))
+        } else {
+            free
+        };
         let Some(free) = free else {
             self.close(other, "Your name was taken by its owner");
             return;
         };
         let text = format!("{nick} was taken by its owner; you are called {free} now");
         self.call(other, &free);
+        self.claim_later(other, &free);
         self.serve(other, "NOTICE", |line| line.param(&free).end_with(&text));
     }
+}
+
+/// What somebody is called at once among several servers, without asking them: the nick, as far as
+/// there is room, and a number that was drawn at random.
+pub(crate) fn instead_of(nick: &str) -> String {
+    let number = format!("_{:06x}", rand::random::<u32>() >> 8);
+    let room = nick.floor_char_boundary(NICK_BYTES - number.len());
+    format!("{}{number}", &nick[..room])
 }
 
 /// A name with a number behind it, cut where it would be too long.

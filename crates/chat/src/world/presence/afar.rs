@@ -50,13 +50,22 @@ impl World {
         }
     }
 
-    /// Whoever is called so gives way to the one who holds the claim: his own server tells soon what
-    /// he is called now, until then he is called by his number.
-    fn make_way(&mut self, nick: &Folded, for_whom: MemberId) {
+    /// Whoever is called so on another server gives way to the one who holds the claim: his own server
+    /// tells soon what he is called now, until then he is called by his number.
+    pub(super) fn make_way(&mut self, nick: &Folded, for_whom: MemberId) {
         let other = self.nicks.get(nick).copied();
-        if let Some(other) = other.filter(|other| *other != for_whom) {
-            let number = format!("lost-{:x}", other.0);
-            self.call(other, &number);
+        let Some(other) = other.filter(|other| *other != for_whom) else {
+            return;
+        };
+        if self
+            .members
+            .get(&other)
+            .is_some_and(|m| m.local().is_some())
+        {
+            // The one of this server hears that he has lost it; nobody here is to wait for that.
+            self.lose_nick(other);
+        } else {
+            self.call(other, &format!("lost-{:x}", other.0));
         }
     }
 

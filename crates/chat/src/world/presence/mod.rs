@@ -1,6 +1,7 @@
 //! Members of other servers: what they are told of ours, and what becomes of what they tell.
 
 mod afar;
+mod claim;
 #[cfg(test)]
 mod tests;
 
@@ -57,6 +58,17 @@ pub struct Afar {
     pub member: u64,
 }
 
+/// How the claim of a nick came out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// The nick is his.
+    Yes,
+    /// It is somebody else's.
+    Taken,
+    /// Nobody can say: NATS is away.
+    Away,
+}
+
 /// The other servers, as the world speaks to them. Nothing here waits.
 pub trait Neighbours: Send + Sync + fmt::Debug {
     /// A member of this server came, or looks different now.
@@ -65,6 +77,9 @@ pub trait Neighbours: Send + Sync + fmt::Debug {
     fn gone(&self, member: MemberId, reason: &str);
     /// He is not called so any more: others may be, as soon as they have heard how he looks now.
     fn release(&self, member: MemberId, nick: &str);
+    /// He is called so although it was not claimed yet; if it is somebody else's, he
+    /// [loses](World::lose_nick) it again.
+    fn claim_later(&self, member: MemberId, nick: &str);
 }
 
 /// What a world knows of other servers.
@@ -73,6 +88,8 @@ pub(super) struct Abroad {
     neighbours: Option<Arc<dyn Neighbours>>,
     /// Members of this server that may look different than the others know.
     touched: Vec<MemberId>,
+    /// Nicks that they were called by.
+    released: Vec<(MemberId, String)>,
     afar: BTreeMap<Afar, MemberId>,
 }
 
@@ -136,6 +153,12 @@ impl World {
             .collect()
     }
 
+    /// What a member is called.
+    pub fn nick_of(&self, id: MemberId) -> Option<String> {
+        let nick = self.members.get(&id).map(|member| &member.source.nick);
+        nick.filter(|nick| !nick.is_empty()).cloned()
+    }
+
     /// A member may look different now; other servers are told when the turn ends.
     pub(crate) fn touch(&mut self, id: MemberId) {
         if self.abroad.neighbours.is_some() {
@@ -153,9 +176,21 @@ impl World {
         }
     }
 
+    /// A member of this server is called something else now: his old nick is free, once the others
+    /// have heard that.
+    pub(crate) fn release_nick(&mut self, member: MemberId, nick: &str) {
+        let is_here = self
+            .members
+            .get(&member)
+            .is_some_and(|m| m.local().is_some());
+        if is_here && self.claims() && !nick.is_empty() {
+            self.abroad.released.push((member, nick.to_owned()));
+        }
+    }
+
     /// Tells other servers how those look who were touched in this turn.
     pub(super) fn tell_neighbours(&mut self) {
-        if self.abroad.touched.is_empty() {
+        if self.abroad.touched.is_empty() && self.abroad.released.is_empty() {
             return;
         }
         let mut touched = std::mem::take(&mut self.abroad.touched);
@@ -166,6 +201,9 @@ impl World {
                 if let Some(seen) = self.here(id) {
                     neighbours.seen(id, seen);
                 }
+            }
+            for (member, nick) in std::mem::take(&mut self.abroad.released) {
+                neighbours.release(member, &nick);
             }
         }
     }
