@@ -80,6 +80,23 @@ pub(crate) struct Bench {
         help_heading = "What to measure"
     )]
     chat: Option<Dialect>,
+    /// How the other server is spoken to [default: as the first]
+    #[arg(
+        long,
+        value_name = "WHAT",
+        requires_all = ["chat", "against"],
+        help_heading = "What to measure"
+    )]
+    against_chat: Option<Dialect>,
+    /// Every second member connects here: a server that shares rooms with the first
+    #[arg(
+        long,
+        value_name = "ENDPOINT",
+        requires = "chat",
+        conflicts_with = "against",
+        help_heading = "What to measure"
+    )]
+    also: Option<Endpoint>,
     /// Lines that the speaker writes at once [default: 16]
     #[arg(
         long,
@@ -180,8 +197,13 @@ impl Bench {
     /// Checks the command line.
     pub(super) async fn task(&self, context: &Context) -> anyhow::Result<Task> {
         let mut sides = vec![self.side(context, &self.endpoint, &self.pid).await?];
+        if let Some(also) = &self.also {
+            sides[0].also = Some(Dialler::new(&context.net, also.clone()).await?);
+        }
         if let Some(other) = &self.against {
-            sides.push(self.side(context, other, &self.against_pid).await?);
+            let mut other = self.side(context, other, &self.against_pid).await?;
+            other.dialect = self.against_chat.unwrap_or(other.dialect);
+            sides.push(other);
         }
         let plan = self.plan(&sides)?;
         for side in &sides {
@@ -233,6 +255,8 @@ impl Bench {
         Ok(Side {
             dialler,
             framing,
+            dialect: self.chat.unwrap_or(Dialect::Irc),
+            also: None,
             server,
         })
     }
@@ -322,9 +346,9 @@ impl Bench {
 impl Bench {
     /// What stands on the command line about a room.
     fn chat(&self, size: ByteSize, depth: u64) -> anyhow::Result<Option<Chat>> {
-        let Some(dialect) = self.chat else {
+        if self.chat.is_none() {
             return Ok(None);
-        };
+        }
         if !LINE_BYTES.contains(&size.0) {
             let (least, most) = (LINE_BYTES.start(), LINE_BYTES.end());
             return Err(usage!(
@@ -338,7 +362,6 @@ impl Bench {
             ));
         }
         Ok(Some(Chat {
-            dialect,
             batch,
             stuck: self.stuck.unwrap_or(0),
             line_bytes: size.0 as usize,

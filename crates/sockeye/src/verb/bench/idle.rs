@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::RecvFlags;
 
-use super::chat::{self, Chat, Room};
+use super::chat::{self, Room};
 use super::error::{BenchError, Ending};
 use super::plan::Plan;
 use super::round::Side;
@@ -40,7 +40,7 @@ pub(super) fn run(
     let before = side.server.usage();
     let kernel_before = server::kernel_memory();
     let held = match &plan.chat {
-        Some(chat) => come(plan, side, chat, stop, tell)?,
+        Some(_) => come(plan, side, stop, tell)?,
         None => open(plan, side, stop, tell)?,
     };
     pause(SETTLES, stop);
@@ -61,12 +61,11 @@ pub(super) fn run(
 fn come(
     plan: &Plan,
     side: &Side,
-    chat: &Chat,
     stop: &AtomicBool,
     tell: &mut dyn FnMut(usize),
 ) -> Result<Vec<OwnedFd>, BenchError> {
     let count = plan.connections.div_ceil(PER_ROOM);
-    let rooms: Vec<_> = (0..count).map(|_| Room::new(chat.dialect)).collect();
+    let rooms: Vec<_> = (0..count).map(|_| Room::new(side.dialect)).collect();
     let room = |conn: usize| &rooms[conn / PER_ROOM];
     chat::enter(plan, side, plan.connections, room, stop, tell)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sockeye_frame::Framing;
 
-use super::chat::{self, Room};
+use super::chat::{self, Dialect, Room};
 use super::dial::Dialler;
 use super::error::BenchError;
 use super::plan::{Job, Load, Plan, Span};
@@ -22,7 +22,19 @@ const TELL: Duration = Duration::from_millis(250);
 pub(super) struct Side {
     pub(super) dialler: Dialler,
     pub(super) framing: Framing,
+    /// How its members of a room speak.
+    pub(super) dialect: Dialect,
+    /// Another server of the same rooms, to which every second member goes.
+    pub(super) also: Option<Dialler>,
     pub(super) server: Server,
+}
+
+impl Side {
+    /// The way of connection `conn`: the first one speaks, and at the first server.
+    pub(super) fn dialler_of(&self, conn: usize) -> &Dialler {
+        let also = self.also.as_ref().filter(|_| conn % 2 == 1);
+        also.unwrap_or(&self.dialler)
+    }
 }
 
 /// What a run came to.
@@ -55,7 +67,7 @@ pub(super) fn run(
     stop: &AtomicBool,
     tell: &mut dyn FnMut(Progress),
 ) -> Result<Round, BenchError> {
-    let room = plan.chat.as_ref().map(|chat| Room::new(chat.dialect));
+    let room = plan.chat.as_ref().map(|_| Room::new(side.dialect));
     let mut sockets = match &room {
         Some(room) => vec![members(plan, side, room, stop)?],
         None => open(plan, side)?,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use sockeye_net::Net;
 use sockeye_trace::Recorder;
 
+use super::chat::Dialect;
 use super::dial::Dialler;
 use super::error::BenchError;
 use super::message::Messages;
@@ -44,6 +45,8 @@ async fn side(endpoint: &str, framing: &str) -> Side {
             .await
             .expect("an endpoint that can be loaded"),
         framing: framing.parse().expect("the test's framing"),
+        dialect: Dialect::Irc,
+        also: None,
         server: Server::default(),
     }
 }

@@ -49,10 +49,10 @@ pub(in crate::verb::bench) fn enter<'a>(
         let first = sockets.len();
         let mut coming = Vec::new();
         for conn in first..count.min(first + AT_ONCE) {
-            let socket = side
-                .dialler
+            let dialler = side.dialler_of(conn);
+            let socket = dialler
                 .connect(conn, plan.timeout)
-                .map_err(|error| BenchError::connect(side.dialler.endpoint(), error))?;
+                .map_err(|error| BenchError::connect(dialler.endpoint(), error))?;
             coming.push(Newcomer::new(conn, socket, room(conn)));
         }
         all_in(&mut coming, &mut buffer, stop)?;

@@ -38,7 +38,6 @@ const GATHER: Duration = Duration::from_millis(20);
 /// What a run in a room is made of.
 #[derive(Clone, Debug)]
 pub(super) struct Chat {
-    pub(super) dialect: Dialect,
     /// Lines that the speaker writes at once.
     pub(super) batch: u64,
     /// Members beside the connections that never read.

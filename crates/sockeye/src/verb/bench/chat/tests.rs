@@ -22,14 +22,13 @@ use crate::verb::bench::{idle, verdict};
 
 const LINE_BYTES: usize = 64;
 
-fn plan(dialect: Dialect) -> Plan {
+fn plan() -> Plan {
     Plan {
         job: Job::Chat,
         connections: 6,
         depth: 8,
         messages: Messages::new(LINE_BYTES - AROUND_TEXT),
         chat: Some(Chat {
-            dialect,
             batch: 4,
             stuck: 1,
             line_bytes: LINE_BYTES,
@@ -44,7 +43,7 @@ fn plan(dialect: Dialect) -> Plan {
     }
 }
 
-async fn side(endpoint: &str) -> Side {
+async fn side(endpoint: &str, dialect: Dialect) -> Side {
     let net = Net::new(Recorder::new());
     let endpoint = endpoint.parse().expect("the test's endpoint");
     Side {
@@ -52,14 +51,19 @@ async fn side(endpoint: &str) -> Side {
             .await
             .expect("an endpoint that can be loaded"),
         framing: "raw".parse().expect("the test's framing"),
+        dialect,
+        also: None,
         server: Server::default(),
     }
 }
 
 async fn run(plan: &Plan, endpoint: &str) -> Result<(Round, Exit), BenchError> {
-    let side = side(endpoint).await;
-    let round = round::run(plan, &side, &AtomicBool::new(false), &mut |_| {})?;
-    let exit = verdict(plan, &side, &round);
+    run_at(plan, &side(endpoint, Dialect::Irc).await)
+}
+
+fn run_at(plan: &Plan, side: &Side) -> Result<(Round, Exit), BenchError> {
+    let round = round::run(plan, side, &AtomicBool::new(false), &mut |_| {})?;
+    let exit = verdict(plan, side, &round);
     Ok((round, exit))
 }
 
@@ -109,20 +113,20 @@ fn serve(
             "JOIN" => {
                 let mut all = members.lock().expect("no thread panics");
                 all.push(stream.try_clone()?);
-                for mut member in all.iter() {
-                    write!(member, ":x!b@h {line}\r\n")?;
-                }
+                // Of an earlier run somebody may be gone.
+                all.retain_mut(|member| write!(member, ":x!b@h {line}\r\n").is_ok());
                 write!(writer, ":s 353 x = #r :x\r\n:s 366 x #r :end\r\n")?;
             }
             "PRIVMSG" => {
                 let heard = relay(&line, said);
                 said += 1;
-                let all = members.lock().expect("no thread panics");
-                for mut member in all.iter() {
-                    if member.peer_addr()? != stream.peer_addr()? {
-                        member.write_all(heard.as_bytes())?;
-                    }
-                }
+                let me = stream.peer_addr()?;
+                let mut all = members.lock().expect("no thread panics");
+                all.retain_mut(|member| {
+                    member.peer_addr().is_ok_and(|other| {
+                        other == me || member.write_all(heard.as_bytes()).is_ok()
+                    })
+                });
             }
             _ => {}
         }
@@ -143,7 +147,7 @@ fn honest(line: &str, number: usize) -> String {
 #[tokio::test]
 async fn what_one_member_says_all_others_hear() {
     for (depth, batch, rate) in [(8, 4, None), (1, 1, None), (64, 16, Some(300))] {
-        let mut plan = plan(Dialect::Irc);
+        let mut plan = plan();
         plan.depth = depth;
         plan.rate = rate;
         plan.chat.as_mut().expect("a room").batch = batch;
@@ -181,9 +185,26 @@ async fn a_hub_that_greets_nobody_is_a_room_too() {
         }
         Ok(())
     });
-    let (round, exit) = run(&plan(Dialect::Bare), &endpoint).await.expect("a hub");
+    let side = side(&endpoint, Dialect::Bare).await;
+    let (round, exit) = run_at(&plan(), &side).expect("a hub");
     assert_eq!((exit, round.tally.unanswered), (Exit::Done, 0));
     assert!(round.tally.messages >= 5);
+}
+
+/// Two servers that share a room: here it is one that listens twice.
+#[tokio::test]
+async fn members_can_be_at_two_servers() {
+    let endpoint = room(honest);
+    let mut both = side(&endpoint, Dialect::Irc).await;
+    both.also = Some(both.dialler.clone());
+    let (round, exit) = run_at(&plan(), &both).expect("an honest server");
+    assert_eq!((exit, round.tally.unanswered), (Exit::Done, 0));
+    // At another one, which does not share it, nobody hears anything.
+    both.also = Some(side(&room(honest), Dialect::Irc).await.dialler);
+    let mut plan = plan();
+    plan.timeout = Duration::from_millis(50);
+    let (round, exit) = run_at(&plan, &both).expect("nothing is wrong");
+    assert_eq!((exit, round.tally.unanswered), (Exit::Timeout, 3));
 }
 
 #[tokio::test]
@@ -209,9 +230,7 @@ async fn lines_that_are_lost_or_change_end_the_run() {
         ),
     ];
     for (relay, what) in cheats {
-        let error = run(&plan(Dialect::Irc), &room(relay))
-            .await
-            .expect_err(what);
+        let error = run(&plan(), &room(relay)).await.expect_err(what);
         assert!(
             matches!(error, BenchError::Wrong(_) | BenchError::Unasked { .. }),
             "{what}: {error}"
@@ -228,7 +247,7 @@ async fn a_line_that_never_comes_is_told() {
             String::new()
         }
     };
-    let mut plan = plan(Dialect::Irc);
+    let mut plan = plan();
     plan.timeout = Duration::from_millis(100);
     let (round, exit) = run(&plan, &room(relay)).await.expect("nothing is wrong");
     assert_eq!(exit, Exit::Timeout);
@@ -244,9 +263,7 @@ async fn who_is_not_let_in_is_told_why() {
         stream.write_all(b"ERROR :full\x1b house\r\n")?;
         Ok(stream)
     });
-    let error = run(&plan(Dialect::Irc), &endpoint)
-        .await
-        .expect_err("a full house");
+    let error = run(&plan(), &endpoint).await.expect_err("a full house");
     assert_eq!(
         error.to_string(),
         "connection 0 is not let in: ERROR :full\\u{1b} house"
@@ -260,9 +277,9 @@ async fn idle_members_are_in() {
         job: Job::Idle,
         connections: 105,
         duration: Duration::ZERO,
-        ..plan(Dialect::Irc)
+        ..plan()
     };
-    let mut side = side(&room(honest)).await;
+    let mut side = side(&room(honest), Dialect::Irc).await;
     side.server = Server::of(vec![std::process::id()]);
     let idle = idle::run(&plan, &side, &AtomicBool::new(false), &mut |_| {});
     let idle = idle.expect("an honest server");
