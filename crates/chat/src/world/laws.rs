@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use super::{Arrival, Job, MemberId, Outcome, Settings, Then, Way, World};
-use crate::irc::{LINE_BYTES, Message, SERVER_TAGS_BYTES};
+use crate::irc::{Folded, LINE_BYTES, Message, SERVER_TAGS_BYTES};
 use crate::outbox::{Outbox, SENDQ_BYTES, Wire};
 
 /// Members who speak.
@@ -68,9 +68,47 @@ pub fn check_lines(input: &[u8]) {
             speakers[at] = come(&mut world, at);
         }
     }
+    check_places(&world);
     for speaker in &speakers {
         check_heard(&speaker.ear);
+        world.begin_turn(NOON_MS);
+        world.leave(speaker.id, "gone");
+        world.end_turn();
     }
+    check_nobody(&world);
+}
+
+/// Names, seats and watches are the same from both sides.
+fn check_places(world: &World) {
+    for (nick, id) in &world.nicks {
+        let member = &world.members[id];
+        assert_eq!(&Folded::new(member.nick()), nick, "{member:?}");
+    }
+    for (id, member) in &world.members {
+        let is_called = world.nicks.get(&Folded::new(member.nick())) == Some(id);
+        assert_eq!(is_called, member.is_in(), "{member:?}");
+        for room in &member.rooms {
+            assert!(world.rooms[room].seats.contains_key(id), "{member:?}");
+        }
+        for name in member.local().into_iter().flat_map(|local| &local.watched) {
+            assert!(world.watchers[name].contains(id), "{member:?}");
+        }
+    }
+    for (name, room) in &world.rooms {
+        for id in room.seats.keys() {
+            assert!(world.members[id].rooms.contains(name), "{room:?}");
+        }
+    }
+}
+
+/// When all have gone, nothing of them stays but what is kept.
+fn check_nobody(world: &World) {
+    assert!(world.members.is_empty(), "{:?}", world.members);
+    assert!(world.nicks.is_empty(), "{:?}", world.nicks);
+    assert!(world.watchers.is_empty(), "{:?}", world.watchers);
+    assert!(world.pending.is_empty(), "{:?}", world.pending);
+    assert!(world.answers.is_empty(), "{:?}", world.answers);
+    assert!(world.rooms.values().all(|room| room.seats.is_empty()));
 }
 
 /// Somebody comes and is let in; the third of them may rule, the second is not private.

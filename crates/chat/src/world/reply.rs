@@ -41,7 +41,7 @@ impl World {
     /// Writes a numeric with one parameter and a text, as most errors are. What a member has said is
     /// repeated as far as it fits into a line.
     pub(crate) fn refuse(&mut self, to: MemberId, number: &str, what: &str, why: &str) {
-        let what = &what[..what.floor_char_boundary(REPEATED_BYTES)];
+        let what = repeated(what);
         self.numeric(to, number, |line| line.param(what).end_with(why));
     }
 
@@ -173,6 +173,11 @@ impl World {
             }
         }
     }
+}
+
+/// As much of what a member has said as fits into a line that repeats it.
+pub(crate) fn repeated(what: &str) -> &str {
+    &what[..what.floor_char_boundary(REPEATED_BYTES)]
 }
 
 /// Puts a label on the lines of an answer: on the only one, on a batch of them, or on the word that

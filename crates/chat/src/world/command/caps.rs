@@ -2,6 +2,7 @@
 
 use super::{Call, Then};
 use crate::irc::{Caps, LINE_BYTES, NICK_BYTES, numeric};
+use crate::world::reply::repeated;
 use crate::world::{Member, MemberId, World};
 
 /// The version of the negotiation from which on capabilities have values and lists several lines.
@@ -74,7 +75,10 @@ impl World {
             local.outbox.set_caps(caps);
         }
         let answer = if changed.is_some() { "ACK" } else { "NAK" };
-        let names = asked.split_whitespace().map(str::to_owned).collect();
+        let names = asked
+            .split_whitespace()
+            .map(|name| repeated(name).to_owned())
+            .collect();
         self.cap_reply(by, answer, names, false);
     }
 

@@ -7,11 +7,13 @@ use crate::irc::{Folded, numeric, shown_text, user_name};
 use crate::world::deliver::{EVENT_CAPS, Encoded, event};
 use crate::world::limits::{REAL_NAME_BYTES, REASON_BYTES, USER_BYTES};
 use crate::world::member::{LogIn, Purpose};
+use crate::world::reply::repeated;
 use crate::world::{Member, MemberId, Registration, World};
 
 impl World {
     pub(super) fn on_ping(&mut self, call: Call<'_>) -> Then {
-        let (token, server) = (call.message.params()[0], self.settings.server_name.clone());
+        let token = repeated(call.message.params()[0]);
+        let server = self.settings.server_name.clone();
         self.serve(call.by, "PONG", |line| line.param(&server).end_with(token));
         Then::Go
     }

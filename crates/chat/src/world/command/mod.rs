@@ -28,6 +28,7 @@ pub(crate) use nick::instead_of;
 use std::sync::Arc;
 
 use super::member::Errand;
+use super::reply::repeated;
 use super::{Claimed, MemberId, Pending, World};
 use crate::accounts::{HashError, Password};
 use crate::history::{Found, HistoryError, Query};
@@ -348,7 +349,9 @@ impl World {
     ) {
         self.serve(to, "FAIL", |line| {
             let line = line.param(command).param(code);
-            let line = about.iter().fold(line, |line, about| line.param(about));
+            let line = about
+                .iter()
+                .fold(line, |line, about| line.param(repeated(about)));
             line.end_with(why);
         });
     }

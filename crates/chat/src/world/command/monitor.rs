@@ -50,11 +50,14 @@ impl World {
             let watched = &mut local.watched;
             let folded = Folded::new(name);
             if watched.len() >= WATCHED_PER_MEMBER && !watched.contains(&folded) {
-                let left: Vec<_> = std::iter::once(name).chain(asked).collect();
-                self.numeric(by, numeric::ERR_MONLISTFULL, |line| {
-                    let line = line.param(&WATCHED_PER_MEMBER.to_string());
-                    line.param(&left.join(",")).end_with("Monitor list is full");
-                });
+                let left = std::iter::once(name).chain(asked).map(str::to_owned);
+                for names in fill(left, NAMES_BYTES) {
+                    let names = names.replace(' ', ",");
+                    self.numeric(by, numeric::ERR_MONLISTFULL, |line| {
+                        let line = line.param(&WATCHED_PER_MEMBER.to_string());
+                        line.param(&names).end_with("Monitor list is full");
+                    });
+                }
                 break;
             }
             if watched.insert(folded.clone()) {

@@ -34,12 +34,15 @@ impl World {
             b'N' => Verb::Notice,
             _ => Verb::Tagmsg,
         };
-        let Some(member) = self.members.get(&by) else {
+        let Some(member) = self.members.get_mut(&by) else {
             return Then::Close;
         };
         let drafts = member.local().map_or(0, |local| local.outbox.drafts());
         if drafts > DRAFTS_PER_MEMBER {
             return Then::Settle;
+        }
+        if verb == Verb::Privmsg {
+            member.spoke_ms = self.now_ms;
         }
         let tags = if member.caps().has(Caps::TAGS) {
             tags_for_others(call.message.tags)

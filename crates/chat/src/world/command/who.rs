@@ -10,6 +10,9 @@ const WHO_LINES: usize = 1000;
 /// What WHOX knows to tell, in the order in which it does (<https://ircv3.net/specs/extensions/whox>).
 const WHOX_FIELDS: &str = "tcuihsnfdlaor";
 
+/// Bytes of the token that WHOX gives back.
+const WHOX_TOKEN_BYTES: usize = 3;
+
 /// What is shown in place of an address that is not for whoever asks.
 const NO_ADDRESS: &str = "255.255.255.255";
 
@@ -24,17 +27,21 @@ struct Asked<'a> {
 impl<'a> Asked<'a> {
     /// Reads `o%tcuhnf,42`.
     fn new(flags: &'a str) -> Self {
-        let (plain, extended) = flags
-            .split_once('%')
-            .map_or((flags, None), |(plain, extended)| {
-                (
-                    plain,
-                    Some(extended.split_once(',').unwrap_or((extended, "0"))),
-                )
-            });
+        let Some((plain, extended)) = flags.split_once('%') else {
+            return Self {
+                opers_only: flags.contains('o'),
+                fields: None,
+            };
+        };
+        let (fields, token) = extended.split_once(',').unwrap_or((extended, "0"));
+        let token = if token.len() <= WHOX_TOKEN_BYTES {
+            token
+        } else {
+            "0"
+        };
         Self {
             opers_only: plain.contains('o'),
-            fields: extended,
+            fields: Some((fields, token)),
         }
     }
 }

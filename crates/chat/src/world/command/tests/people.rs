@@ -1,5 +1,5 @@
-use crate::world::limits::GONE_MEMBERS;
-use crate::world::scene::{Scene, here};
+use crate::world::limits::{GONE_MEMBERS, WATCHED_PER_MEMBER};
+use crate::world::scene::{NOON_MS, Scene, here};
 use crate::world::{Settings, Way};
 
 /// From afar, with the key of an admin.
@@ -378,6 +378,64 @@ fn who_rules_the_server_closes_connections() {
     scene.check("tom", &[":ann!ann@b2.hidden QUIT :Killed (root (spam))"]);
     scene.check("root", &[":ann!ann@b2.hidden QUIT :Killed (root (spam))"]);
     assert!(scene.world.called("ann").is_none());
+}
+
+/// Idle is who says nothing to others, whatever he asks the server.
+#[test]
+fn who_speaks_is_not_idle() {
+    let mut scene = company();
+    let idle = |scene: &mut Scene| {
+        scene.says("eve", "WHOIS tom");
+        let heard = scene.hears("eve");
+        let line = heard.iter().find(|line| line.contains(" 317 ")).unwrap();
+        line.split(' ').nth(4).unwrap().to_owned()
+    };
+    scene.world.begin_turn(NOON_MS + 65_999);
+    scene.says("tom", "PING x");
+    assert_eq!(idle(&mut scene), "65");
+    scene.says("tom", "NOTICE ann :x");
+    assert_eq!(idle(&mut scene), "65");
+    scene.says("tom", "PRIVMSG ann :x");
+    assert_eq!(idle(&mut scene), "0");
+}
+
+/// Whatever is repeated of a line, the answer is one too.
+#[test]
+fn long_words_are_repeated_in_part() {
+    let mut scene = company();
+    let long = "树".repeat(130);
+    let names = (0..WATCHED_PER_MEMBER).map(|number| format!("n{number}"));
+    for names in names.collect::<Vec<_>>().chunks(20) {
+        scene.says("tom", &format!("MONITOR + {}", names.join(",")));
+    }
+    scene.forget();
+    let many = vec!["x"; 230].join(",");
+    for line in [
+        format!("PING {long}"),
+        format!("NICK {long}"),
+        format!("CAP {long}"),
+        format!("CAP REQ {long}"),
+        format!("REGISTER {long} * 12345678"),
+        format!("WHO {long}"),
+        format!("WHO tom %{long},{long}"),
+        format!("WHO tom %t,{long}"),
+        format!("WHOIS {long}"),
+        format!("WHOWAS {long}"),
+        format!("KILL {long}"),
+        format!("HELP {long}"),
+        format!("AUTHENTICATE {long}"),
+        format!("SETNAME {long}"),
+        format!("AWAY {long}"),
+        format!("MONITOR + {many}"),
+        long.clone(),
+    ] {
+        scene.says("tom", &line);
+        let heard = scene.hears("tom");
+        assert!(!heard.is_empty() || line.starts_with("SETNAME"), "{line}");
+        for answer in heard {
+            assert!(answer.len() <= 510, "{line} is answered with {answer}");
+        }
+    }
 }
 
 #[test]
