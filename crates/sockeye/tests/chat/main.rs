@@ -2,6 +2,7 @@
 
 mod accounts;
 mod endpoints;
+mod guests;
 mod hostile;
 mod irc;
 mod limits;

@@ -63,6 +63,15 @@ pub(super) const PAGE: Page = Page {
             "rooms_per_member",
             "chat 成员最多同时在几个聊天室（默认 50）",
         ),
+        ("desk", "chat 中纯文本来客出现的聊天室（默认 #desk）"),
+        (
+            "guest_encoding",
+            "chat 纯文本来客所用的编码：utf-8、gbk、…（默认 utf-8）",
+        ),
+        (
+            "guest_idle",
+            "chat 纯文本来客这么久没有收发即视为离开（默认 10m）",
+        ),
         ("once", "只服务一个对端，然后结束"),
         ("requests", "回答这么多次后关闭该连接，继续接受新连接"),
         (

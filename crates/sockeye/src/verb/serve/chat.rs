@@ -12,14 +12,14 @@ use clap::ValueEnum;
 use serde::Deserialize;
 use sockeye_chat::history::HistoryOptions;
 use sockeye_chat::outbox::SENDQ_BYTES;
-use sockeye_chat::service::{Chat, ChatError, ChatOptions, Keeping, LINES_PER_SECOND, Members};
-use sockeye_chat::world::Settings;
+use sockeye_chat::service::{Chat, ChatError, ChatOptions, Keeping, LINES_PER_SECOND};
 use sockeye_chat::world::limits::HISTORY_LINES;
+use sockeye_chat::world::{DESK, Settings};
 use sockeye_frame::ByteSize;
 use sockeye_net::Errno;
-use sockeye_service::{Conversation, Service as Answers};
+use sockeye_service::Service as Answers;
 
-use super::{Entry, Service};
+use super::{Entry, Service, guests};
 use crate::context::Context;
 use crate::exit::usage;
 use crate::trust;
@@ -173,6 +173,9 @@ pub(super) fn check(entry: &Entry) -> anyhow::Result<()> {
             (entry.flood.is_some(), "flood"),
             (entry.sendq.is_some(), "sendq"),
             (entry.rooms_per_member.is_some(), "rooms-per-member"),
+            (entry.desk.is_some(), "desk"),
+            (entry.guest_encoding.is_some(), "guest-encoding"),
+            (entry.guest_idle.is_some(), "guest-idle"),
         ] {
             if given {
                 return Err(usage!("{flag} is for chat"));
@@ -231,8 +234,7 @@ pub(super) fn make(context: &Context, entry: &Entry) -> anyhow::Result<Answers> 
         keeping: keeping(entry)?,
     };
     let chat = Chat::start(options).map_err(|error| unopened(&error))?;
-    let members: Arc<dyn Conversation> = Arc::new(Members(chat));
-    Ok(members.into())
+    Ok(guests::with_members(chat, entry))
 }
 
 /// Why its store cannot be opened, and what kind of mistake that is.
@@ -294,6 +296,12 @@ fn settings(entry: &Entry) -> anyhow::Result<Settings> {
         rooms_per_member: entry
             .rooms_per_member
             .map_or(default.rooms_per_member, |count| count.0.get()),
+        desk: Some(
+            entry
+                .desk
+                .as_ref()
+                .map_or_else(|| DESK.to_owned(), ToString::to_string),
+        ),
         ..default
     })
 }

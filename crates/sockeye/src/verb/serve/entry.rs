@@ -12,7 +12,8 @@ use sockeye_service::exec::server::Pattern;
 use sockeye_service::{Cidr, Options};
 
 use super::chat::{Flood, HostLike, Replay, Retention, SendQ, Switch};
-use super::{chat, commands, shared_folder};
+use super::guests::RoomName;
+use super::{chat, commands, guests, shared_folder};
 use crate::exit::{Usage, usage};
 use crate::values::{Charset, Count, Pause, ReadSize, Wait, from_text, from_texts};
 
@@ -148,6 +149,18 @@ pub(crate) struct Entry {
     /// Rooms that a member of `chat` may be in (default: 50)
     #[arg(long, value_name = "COUNT", help_heading = "Chat")]
     pub(crate) rooms_per_member: Option<Count>,
+    /// The room of `chat` where guests in plain text appear (default: #desk)
+    #[arg(long, value_name = "ROOM", help_heading = "Chat")]
+    #[serde(deserialize_with = "from_text")]
+    pub(crate) desk: Option<RoomName>,
+    /// What guests of `chat` read and write: utf-8, gbk, … (default: utf-8)
+    #[arg(long, value_name = "NAME", help_heading = "Chat")]
+    #[serde(deserialize_with = "from_text")]
+    pub(crate) guest_encoding: Option<Charset>,
+    /// A guest of `chat` is gone when nothing passes for so long (default: 10m)
+    #[arg(long, value_name = "TIME", help_heading = "Chat")]
+    #[serde(deserialize_with = "from_text")]
+    pub(crate) guest_idle: Option<Wait>,
 
     /// Serve one peer, then end
     #[arg(long, help_heading = "Limits")]
@@ -268,9 +281,11 @@ impl Entry {
             max_connections: self
                 .max_connections
                 .map_or(default.max_connections, |Count(count)| count.get()),
-            idle_timeout: self.idle_timeout.map(|Wait(time)| time),
+            // Members are asked for a sign of life by the chat itself.
+            idle_timeout: guests::idle(self).or(self.idle_timeout.map(|Wait(time)| time)),
             allow_from: self.allow_from.clone(),
-            amplify: self.amplify,
+            // What leaves for a guest is what a person says to him, a datagram for a line.
+            amplify: self.amplify || self.service == Some(Service::Chat),
             once: self.once,
             requests: self.requests.map(|Count(count)| count.get() as u64),
             quit_on: self.encoded(self.quit_on.as_deref())?.map(Into::into),
@@ -333,6 +348,9 @@ impl Entry {
                 flood,
                 sendq,
                 rooms_per_member,
+                desk,
+                guest_encoding,
+                guest_idle,
                 ..
             } = entry.clone();
             Self {
@@ -362,6 +380,9 @@ impl Entry {
                 flood,
                 sendq,
                 rooms_per_member,
+                desk,
+                guest_encoding,
+                guest_idle,
                 ..Self::default()
             }
         };

@@ -6,6 +6,7 @@ mod commands;
 mod door;
 mod entry;
 mod exchange;
+mod guests;
 mod notices;
 mod opened;
 mod page;
