@@ -31,7 +31,6 @@ texts! {
     NO_ROOM: "this is no room", "这里不是房间";
     WHO_IS: "to whom? {known}", "请选择聊天对象：{known}";
     ADDRESS_OF: "{who} is at {what}", "{who} 的地址是 {what}";
-    NO_ADDRESS: "there is no connection", "当前没有连接";
     TOPIC_IS: "the topic: {what}", "话题：{what}";
     NAMES_ARE: "{n} here: {what}", "在场 {n} 人：{what}";
     CONTACT_GONE: "the connection has ended", "连接已结束";

@@ -113,11 +113,11 @@ impl Talk<'_> {
             self.input = None;
             self.phase = Phase::Settling;
         }
+        if self.phase == Phase::Settling && self.gate(&client.model)? == Gate::Open {
+            client.with(Model::ask_whether_all_is_read);
+            self.phase = Phase::Asked;
+        }
         match self.phase {
-            Phase::Settling if self.gate(&client.model)? == Gate::Open => {
-                client.with(Model::ask_whether_all_is_read);
-                self.phase = Phase::Asked;
-            }
             Phase::Asked if is_settled(&client.model) => {
                 let until = (!enough && !self.teller.is_enough())
                     .then(|| self.listens_until(&client.model));

@@ -452,3 +452,6 @@ impl Write for Outgoing {
         finished.map_err(|error| format!("{:#}", anyhow::Error::new(error)))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,7 @@ pub(crate) const MEMBERS_LISTED: usize = 20_000;
 pub(crate) struct ConversationId(pub(super) u32);
 
 /// Which server, by its place in [`Model::servers`](super::Model::servers).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct ServerId(pub(super) usize);
 
 /// Which plain contact, by its place in [`Model::contacts`](super::Model::contacts).
@@ -117,6 +117,13 @@ pub(crate) struct Typed {
 }
 
 impl Typed {
+    /// Keeps a line that did not arrive, unless it stands here already.
+    pub(super) fn keep(&mut self, line: &str) {
+        if !self.lines.iter().any(|one| one == line) {
+            self.push(line);
+        }
+    }
+
     /// Keeps a line, unless it is the one before.
     pub(crate) fn push(&mut self, line: &str) {
         if line.is_empty() || self.lines.back().is_some_and(|last| last == line) {

@@ -62,7 +62,7 @@ impl Model {
         for one in pending {
             self.settle(one.conversation, one.seq, Delivery::Failed);
             let typed = &mut self.conversation_mut(one.conversation).typed;
-            typed.push(&one.text);
+            typed.keep(&one.text);
         }
         self.leave_all_rooms(id);
         if is_news {

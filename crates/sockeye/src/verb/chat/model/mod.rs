@@ -17,6 +17,9 @@ mod say;
 mod server;
 mod typed;
 
+#[cfg(test)]
+mod tests;
+
 use encoding_rs::Encoding;
 use sockeye_net::Endpoint;
 
@@ -356,7 +359,8 @@ impl Model {
                 }
             }
             FromContact::Failed { why } => {
-                if let Some(seq) = self.contacts[id.0].sending.pop_front() {
+                let waiting = self.contacts[id.0].sending.pop_front();
+                if let Some(seq) = waiting.or_else(|| self.unanswered(conversation)) {
                     self.settle(conversation, seq, Delivery::Failed);
                 }
                 self.tell(conversation, Kind::Error, &why);
@@ -369,6 +373,12 @@ impl Model {
                 self.tell(conversation, Kind::Status, &why);
             }
         }
+    }
+
+    /// What we said last, if nothing has come since: what a datagram met is told after it was sent.
+    fn unanswered(&self, id: ConversationId) -> Option<u64> {
+        let last = self.conversation(id).messages.back()?;
+        last.mine.then_some(last.seq)
     }
 
     /// What became of one of our messages.

@@ -241,7 +241,7 @@ impl Model {
         let refused = server.pending.remove(at)?;
         self.settle(refused.conversation, refused.seq, Delivery::Failed);
         let typed = &mut self.conversation_mut(refused.conversation).typed;
-        typed.push(&refused.text);
+        typed.keep(&refused.text);
         Some(refused.conversation)
     }
 

@@ -6,11 +6,11 @@
 
 use sockeye_net::Endpoint;
 
-use super::Model;
 use super::conversation::{ConversationId, Place, ServerId};
 use super::event::{News, Order};
 use super::message::Kind;
 use super::server::{State, end, line};
+use super::{Model, Way};
 use crate::catalogue::{Text, chat as words};
 
 /// Messages that `/history` fetches if it is not told how many.
@@ -222,15 +222,14 @@ impl Model {
     fn address(&mut self, nick: &str) -> Done {
         if let (Some(Place::Contact(contact)), "") = (self.current().map(|one| &one.place), nick) {
             let contact = self.contact(*contact);
-            let text = match &contact.peer {
-                Some(peer) => {
-                    let values: [(&str, &dyn std::fmt::Display); 2] =
-                        [("who", &contact.name), ("what", peer)];
-                    self.words().fill(words::ADDRESS_OF, &values)
-                }
-                None => self.words().get(words::NO_ADDRESS),
+            let known = match (&contact.peer, &contact.way) {
+                (Some(peer), _) => peer.clone(),
+                (None, Way::Plain { endpoint, .. }) => endpoint.to_string(),
+                (None, Way::Nick { nick, .. }) => nick.clone(),
             };
-            self.hint(text);
+            let values: [(&str, &dyn std::fmt::Display); 2] =
+                [("who", &contact.name), ("what", &known)];
+            self.hint(self.words().fill(words::ADDRESS_OF, &values));
             return Ok(());
         }
         self.whois(nick)
