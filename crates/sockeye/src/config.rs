@@ -120,26 +120,33 @@ fn parse(text: &str) -> Result<Vec<Entry>, String> {
 
 /// What the exchange serves when nobody configured it: loopback only, and nothing that could harm.
 fn built_in() -> anyhow::Result<Vec<Entry>> {
-    [(Service::Echo, 7007), (Service::Upper, 7012)]
-        .into_iter()
-        .map(|(service, port)| {
-            let name = service.name();
-            let texts = [
-                format!("tcp://127.0.0.1:{port}"),
-                format!("udp://127.0.0.1:{port}"),
-            ];
-            let endpoints: Result<Vec<_>, _> = texts.iter().map(|text| text.parse()).collect();
-            let mut endpoints = endpoints.map_err(|error| Usage(format!("{error}")))?;
-            endpoints.push(crate::runtime_dir::endpoint(&name)?);
-            let (name, service) = (Some(name), Some(service));
-            Ok(Entry {
-                name,
-                service,
-                endpoints,
-                ..Entry::default()
-            })
+    let both = |port| {
+        vec![
+            format!("tcp://127.0.0.1:{port}"),
+            format!("udp://127.0.0.1:{port}"),
+        ]
+    };
+    [
+        (Service::Echo, both(7007)),
+        (Service::Upper, both(7012)),
+        // The port that IANA has given IRC in plain text.
+        (Service::Chat, vec!["tcp://127.0.0.1:6667".to_owned()]),
+    ]
+    .into_iter()
+    .map(|(service, texts)| {
+        let name = service.name();
+        let endpoints: Result<Vec<_>, _> = texts.iter().map(|text| text.parse()).collect();
+        let mut endpoints = endpoints.map_err(|error| Usage(format!("{error}")))?;
+        endpoints.push(crate::runtime_dir::endpoint(&name)?);
+        let (name, service) = (Some(name), Some(service));
+        Ok(Entry {
+            name,
+            service,
+            endpoints,
+            ..Entry::default()
         })
-        .collect()
+    })
+    .collect()
 }
 
 #[cfg(test)]

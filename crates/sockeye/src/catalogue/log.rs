@@ -83,6 +83,8 @@ texts! {
     TRY_NCAT: "netcat", "netcat（ncat）";
     TRY_SOCAT_UDP: "a datagram", "一个数据报";
     TRY_SOCAT_UNIX: "a Unix socket", "Unix 套接字";
+    TRY_CHAT: "chat with whoever else is here", "与在场的人聊天";
+    TRY_CHAT_NCAT: "the same with netcat: what you type is IRC", "用 netcat 聊天：输入的每一行都是 IRC";
     UNDECODABLE_TOTAL: "{count} could not be decoded; shown as \\xNN", "{count}无法解码，以 \\xNN 显示";
     TALKING: "connected to {peer} from {local}; Ctrl-D ends", "已连接 {peer}（本端 {local}）；按 Ctrl-D 结束";
     CHECK_OPEN: "connected in {ms} ms", "已连接，用时 {ms} 毫秒";

@@ -1,12 +1,13 @@
 //! `sockeye serve` without a service.
 
 use std::fs;
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
 
-use sockeye_testkit::{Process, Signal, private_network};
+use sockeye_testkit::{DEADLINE, Process, Signal, private_network};
 
 use crate::harness::{address, ask, connect, sockeye};
 
@@ -108,6 +109,7 @@ fn the_defaults_are_loopback_and_a_private_directory() {
         let mut command = sockeye(&["serve", "--json"]);
         command
             .env("XDG_RUNTIME_DIR", dir.path())
+            .env("XDG_DATA_HOME", dir.path().join("data"))
             .current_dir(dir.path());
         let served = Process::start(&mut command);
         served.event("ready");
@@ -125,10 +127,20 @@ fn the_defaults_are_loopback_and_a_private_directory() {
             "tcp://127.0.0.1:7012",
             "udp://127.0.0.1:7012",
             &unix("upper"),
+            "tcp://127.0.0.1:6667",
+            &unix("chat"),
         ];
         assert_eq!(endpoints, expected);
         let mode = fs::metadata(&sockets).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
+        assert!(dir.path().join("data/sockeye/chat/chat.sqlite").exists());
+        let mut member = TcpStream::connect("127.0.0.1:6667").unwrap();
+        member.set_read_timeout(Some(DEADLINE)).unwrap();
+        ask(
+            &mut member,
+            b"PING here\n",
+            b":sockeye.local PONG sockeye.local :here\r\n",
+        );
     });
 }
 

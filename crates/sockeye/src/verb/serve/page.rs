@@ -106,6 +106,21 @@ fn examples(sockets: &[Listening], lang: Lang) -> Vec<(String, &'static str)> {
         let line = format!("echo hello | socat -t1 - {family}:{address}");
         lines.push((line, say::TRY_SOCAT_UDP.get(lang)));
     }
+    let chat = sockets
+        .iter()
+        .find(|socket| socket.service == Service::Chat);
+    if let Some(Name::Tcp(address)) = chat.map(|socket| &socket.local) {
+        lines.push((
+            format!("{} chat {address}", program()),
+            say::TRY_CHAT.get(lang),
+        ));
+        let joins = format!(
+            "(printf 'NICK me\\nUSER me 0 * :me\\nJOIN #lobby\\n'; cat) | ncat {} {}",
+            address.ip(),
+            address.port()
+        );
+        lines.push((joins, say::TRY_CHAT_NCAT.get(lang)));
+    }
     let stream = |name: &Name| {
         matches!(
             name,
