@@ -126,6 +126,8 @@ struct Pending {
     by: MemberId,
     /// The answer that what becomes of it belongs to.
     answer: Option<u64>,
+    /// Makes an account: if that fails, he is told so as the answer to REGISTER.
+    registers: bool,
 }
 
 /// What a labelled command is answered, once all that it drafted is settled.
@@ -266,7 +268,12 @@ impl World {
         let answer = self.answer_later(by);
         self.counter += 1;
         let id = MsgId::new(self.run, self.counter);
-        self.pending.insert(id.clone(), Pending { by, answer });
+        let pending = Pending {
+            by,
+            answer,
+            registers: matches!(act, Act::Account { .. }),
+        };
+        self.pending.insert(id.clone(), pending);
         self.drafts.push(Draft { id, from, act });
     }
 

@@ -111,7 +111,7 @@ impl World {
     /// Tells what has become of a draft; what its author is told is part of the answer to the
     /// command that drafted it, and leaves when all its drafts are settled.
     pub(super) fn answering(&mut self, draft: Pending, tell: impl FnOnce(&mut Self)) {
-        let Pending { by, answer } = draft;
+        let Pending { by, answer, .. } = draft;
         let Some(number) = answer else {
             return tell(self);
         };

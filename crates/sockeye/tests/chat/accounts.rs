@@ -59,6 +59,23 @@ fn who_registers_a_name_has_it_for_himself() {
     server.stop();
 }
 
+/// Accounts are kept with the history.
+#[test]
+fn an_account_outlives_its_server() {
+    let server = Server::start(&[]);
+    let mut tom = server.member("tom", "");
+    tom.says("REGISTER * * correct-horse");
+    tom.hears("REGISTER SUCCESS tom");
+    let (_, home) = server.stop();
+    let server = Server::start_at(home, &["127.0.0.1:0"]);
+    let mut ann = server.member("ann", "");
+    ann.says("NICK tom");
+    ann.hears(" 433 ann tom ");
+    assert!(logs_in(&mut ann, "tom", "wrong").contains(" 904 "));
+    assert!(logs_in(&mut ann, "tom", "correct-horse").contains(" 900 "));
+    server.stop();
+}
+
 /// Guessing passwords costs those who guess, and nobody else.
 #[test]
 fn a_flood_of_logins_is_refused_while_others_talk() {

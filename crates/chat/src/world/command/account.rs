@@ -82,11 +82,19 @@ impl World {
                 self.draft(by, Act::Account { name, password });
             }
             Err(error) => {
-                let why = format!("You were not registered: {error}");
-                self.fail_on(by, "REGISTER", "TEMPORARILY_UNAVAILABLE", &[&name], &why);
+                self.register_refused(by, &error.to_string());
             }
         }
         Then::Go
+    }
+
+    /// No account was made, and it is not the fault of whoever asked for it.
+    pub(super) fn register_refused(&mut self, by: MemberId, why: &str) {
+        let Some(nick) = self.members.get(&by).map(|member| member.nick().to_owned()) else {
+            return;
+        };
+        let why = format!("You were not registered: {why}");
+        self.fail_on(by, "REGISTER", "TEMPORARILY_UNAVAILABLE", &[&nick], &why);
     }
 
     /// An account was made, here or on another server. Of two that take the same name the first in

@@ -294,7 +294,12 @@ impl World {
         };
         let Errand { answer, purpose } = local.errand.take().map_or_else(Errand::default, |e| *e);
         let mut then = Then::Go;
-        self.answering(Pending { by, answer }, |world| {
+        let pending = Pending {
+            by,
+            answer,
+            registers: false,
+        };
+        self.answering(pending, |world| {
             then = match outcome {
                 Outcome::Hashed(hash) => world.on_hashed(by, purpose, hash),
                 Outcome::Verified(is_right) => world.on_verified(by, purpose, is_right),

@@ -204,6 +204,12 @@ impl World {
 
     /// What somebody said will not be kept, and so nobody hears it.
     pub(in crate::world) fn refused(&mut self, draft: Pending, why: &Refusal) {
+        if draft.registers {
+            self.answering(draft, |world| {
+                world.register_refused(draft.by, &why.to_string());
+            });
+            return;
+        }
         let why = format!("Nobody has heard it: {why}");
         self.answering(draft, |world| {
             world.fail(draft.by, "*", "MESSAGE_NOT_KEPT", &why);

@@ -1,12 +1,13 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::accounts::HashError;
+use crate::log::{Draft, Log, MsgId, Refusal};
 use crate::world::limits::{ACCOUNTS, LOGIN_TRIES};
 use crate::world::scene::{Scene, here};
-use crate::world::{Job, Outcome, Then, Way};
+use crate::world::{Job, Outcome, Settings, Then, Way};
 
 /// From afar, where others can listen.
 fn plain() -> Way {
@@ -142,6 +143,42 @@ fn of_two_that_register_a_name_the_first_in_the_log_has_it() {
     scene.check("tom", &[&format!(":sockeye.local FAIL REGISTER {why}")]);
     let account = scene.world.accounts.values().next().unwrap();
     assert_eq!((&*account.name, &*account.password), ("TOM", "another"));
+}
+
+/// Keeps what it is given in mind, and nothing else.
+#[derive(Debug, Default)]
+struct Slow(Mutex<Vec<MsgId>>);
+
+impl Log for Slow {
+    fn submit(&self, drafts: Vec<Draft>) {
+        let ids = drafts.into_iter().map(|draft| draft.id);
+        self.0.lock().unwrap().extend(ids);
+    }
+}
+
+/// What cannot be kept is no account; until it is known, nothing else is done for him.
+#[test]
+fn an_account_that_is_not_kept_is_none() {
+    let log = Arc::new(Slow::default());
+    let mut scene = Scene::with(Settings::default(), Some(log.clone()));
+    scene.comes("tom", "labeled-response batch");
+    scene.says("tom", "@label=1 REGISTER * * 12345678");
+    scene.outcome("tom", Outcome::Hashed(Ok("hash".into())));
+    scene.says("tom", "NICK ann");
+    assert!(matches!(scene.then, Some(Then::Settle)));
+    scene.check("tom", &[]);
+    let drafts = log.0.lock().unwrap().clone();
+    scene.world.refuse_drafts(&drafts, &Refusal::Busy);
+    let why = "You were not registered: too much waits to be kept already";
+    scene.check(
+        "tom",
+        &[&format!(
+            "@label=1 :sockeye.local FAIL REGISTER TEMPORARILY_UNAVAILABLE tom :{why}"
+        )],
+    );
+    assert!(scene.world.accounts.is_empty());
+    scene.says("tom", "NICK ann");
+    scene.check("tom", &[":tom!tom@loopback NICK :ann"]);
 }
 
 #[test]
