@@ -6,6 +6,7 @@ mod guests;
 mod hostile;
 mod irc;
 mod limits;
+mod rooms;
 mod screen;
 mod server;
 mod store;
