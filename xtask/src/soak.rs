@@ -47,6 +47,15 @@ enum Campaign {
         #[arg(long, default_value_t = 500)]
         times: u32,
     },
+    /// Kill a chat server while people talk, again and again; what they heard is still there
+    ChatKills {
+        /// How many times
+        #[arg(long, default_value_t = 200)]
+        times: u32,
+        /// Where the points are drawn from; the same number gives the same points
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
 }
 
 impl Soak {
@@ -68,6 +77,13 @@ impl Soak {
                 test.arg("an_upload_outlives_the_sudden_death_of_its_server")
                     .env("SOCKEYE_KILLS", times.to_string());
                 step(&format!("{times} kills of a server"), &mut test)
+            }
+            Campaign::ChatKills { times, seed } => {
+                let mut test = cargo(["test", "-p", "sockeye", "--test", "chat"]);
+                test.arg("what_was_heard_outlives_the_sudden_death_of_the_server")
+                    .env("SOCKEYE_KILLS", times.to_string())
+                    .env("SOCKEYE_SEED", seed.to_string());
+                step(&format!("{times} kills of a chat server"), &mut test)
             }
             Campaign::Repeat { times, only } => repeat(times, only.as_deref()),
             Campaign::Garbage { connections, seed } => {

@@ -168,6 +168,11 @@ impl Irc {
         std::iter::from_fn(|| self.next()).collect()
     }
 
+    /// What it writes to and what it reads from, for whoever outlives the server.
+    pub(crate) fn into_parts(self) -> (Box<dyn Wire>, BufReader<Box<dyn Wire>>) {
+        (self.wire, self.heard)
+    }
+
     /// Sends no more, and hears on.
     pub(crate) fn half_closes(&self) {
         self.wire.half_close();

@@ -2,9 +2,11 @@
 
 mod accounts;
 mod endpoints;
+mod full;
 mod guests;
 mod hostile;
 mod irc;
+mod kills;
 mod limits;
 mod rooms;
 mod screen;

@@ -58,6 +58,13 @@ impl Server {
         Self { process, home }
     }
 
+    /// After it was killed: another one in the same home.
+    #[track_caller]
+    pub(crate) fn again(mut self, args: &[&str]) -> Self {
+        self.process.exit();
+        Self::start_at(self.home, args)
+    }
+
     /// A path in its home.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
