@@ -2,7 +2,7 @@
 
 use memchr::memchr3;
 
-use super::escape;
+use super::{LINE_BYTES, escape};
 
 /// A line that is being written; [`end`](Self::end) ends it, else nothing of it stays.
 ///
@@ -22,6 +22,10 @@ use super::escape;
 pub struct Line<'a> {
     out: &'a mut Vec<u8>,
     start: usize,
+    /// Where it begins behind its tags.
+    body: usize,
+    /// Its last parameter is cut where the line would be longer than a client reads.
+    cuts: bool,
     has_tags: bool,
     ended: bool,
 }
@@ -31,10 +35,20 @@ impl<'a> Line<'a> {
     pub fn new(out: &'a mut Vec<u8>) -> Self {
         Self {
             start: out.len(),
+            body: out.len(),
+            cuts: false,
             out,
             has_tags: false,
             ended: false,
         }
+    }
+
+    /// The same, whose last parameter is cut rather than that the line is longer than
+    /// [`LINE_BYTES`]: for what a server says of its own.
+    #[must_use]
+    pub fn cut_to_fit(mut self) -> Self {
+        self.cuts = true;
+        self
     }
 
     /// A tag, ahead of everything else. An empty value is left out.
@@ -110,6 +124,11 @@ impl<'a> Line<'a> {
                 matches!(byte, 0 | b'\r' | b'\n')
             });
         }
+        if self.cuts {
+            let room = (self.body + LINE_BYTES - 2).saturating_sub(start);
+            let kept = trailing.floor_char_boundary(room);
+            self.out.truncate(start + kept);
+        }
         self.finish();
     }
 
@@ -141,6 +160,7 @@ impl<'a> Line<'a> {
         if self.has_tags {
             self.out.push(b' ');
             self.has_tags = false;
+            self.body = self.out.len();
         }
     }
 }
@@ -199,6 +219,24 @@ mod tests {
                 .param("p")
                 .end_with("t\r\nt\0");
         });
+    }
+
+    #[test]
+    fn a_line_is_cut_to_what_a_client_reads() {
+        for (len, kept) in [(501, 501), (502, 502), (503, 502)] {
+            let mut out = vec![];
+            let line = Line::new(&mut out).cut_to_fit().tag("t", "1").source("s");
+            line.command("001").end_with(&"x".repeat(len));
+            let body = out.strip_prefix(b"@t=1 ").unwrap();
+            assert_eq!(body.len(), kept + ":s 001 :\r\n".len());
+        }
+        let mut out = vec![];
+        Line::new(&mut out)
+            .cut_to_fit()
+            .command("X")
+            .end_with(&"树".repeat(200));
+        assert_eq!(out.len(), "X :\r\n".len() + 3 * 168);
+        assert!(str::from_utf8(&out).is_ok());
     }
 
     #[test]

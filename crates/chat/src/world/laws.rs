@@ -224,45 +224,19 @@ mod tests {
         }
     }
 
-    /// Words that mean something to a world, and some that do not.
+    /// Words that mean something to a world behind a command, and some that do not.
     const WORDS: &[&str] = &[
-        "NICK",
-        "JOIN",
-        "PART",
-        "PRIVMSG",
-        "NOTICE",
-        "TAGMSG",
-        "TOPIC",
-        "MODE",
-        "KICK",
-        "INVITE",
-        "NAMES",
-        "LIST",
-        "WHO",
-        "WHOIS",
-        "AWAY",
-        "CAP",
-        "REQ",
         "LS",
+        "REQ",
         "END",
         "302",
-        "PASS",
-        "OPER",
-        "KILL",
-        "MONITOR",
-        "QUIT",
-        "PING",
-        "REGISTER",
-        "AUTHENTICATE",
+        "SUBCOMMAND",
         "PLAIN",
-        "CHATHISTORY",
         "LATEST",
-        "USERHOST",
-        "ISON",
-        "MOTD",
-        "LUSERS",
-        "WHOWAS",
-        "SETNAME",
+        "BEFORE",
+        "BETWEEN",
+        "TARGETS",
+        "timestamp=2026-11-21T12:00:00.000Z",
         "m0",
         "m1",
         "m2",
@@ -278,32 +252,60 @@ mod tests {
         "+i",
         "+m",
         "+v",
+        "+ovbkl",
+        "-b",
         "*",
         "5",
         "*!*@*",
         "+",
         "-",
         "S",
+        "L",
         "m0,m1",
         "0",
         ":text to say",
         ":",
         "x:y",
-        "@label=1",
-        "@+t=1;label=2",
         ":message-tags labeled-response batch echo-message server-time",
+        ":multi-prefix extended-join userhost-in-names standard-replies setname away-notify",
         "boss",
         "guest-1",
+        "text=x",
     ];
+
+    /// Mostly such words, some of which are long, and now and then anything.
+    fn word() -> impl Strategy<Value = String> {
+        prop_oneof![
+            12 => proptest::sample::select(WORDS).prop_map(str::to_owned),
+            1 => Just("x".repeat(300)),
+            1 => Just(format!(":{}", "树".repeat(120))),
+            1 => Just(format!("#{}", "r".repeat(63))),
+            1 => Just("n".repeat(30)),
+            2 => "[^\n]{0,12}",
+        ]
+    }
+
+    fn tags() -> impl Strategy<Value = &'static str> {
+        proptest::sample::select(&["", "", "", "@label=1 ", "@+t=1;label=2 ", "@label "][..])
+    }
+
+    fn command() -> impl Strategy<Value = &'static str> {
+        let names: Vec<_> = crate::world::command::names().collect();
+        proptest::sample::select(names)
+    }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn whatever_members_say_is_answered_in_lines(
-            lines in vec((0u8..3, vec(proptest::sample::select(WORDS), 1..6)), 0..24),
+            lines in vec((0u8..3, tags(), command(), vec(word(), 0..6)), 0..24),
         ) {
-            let said = lines.iter().map(|(who, words)| format!("{who}{}\n", words.join(" ")));
-            check_lines(said.collect::<String>().as_bytes());
+            let said = lines.iter().map(|(who, tags, command, words)| {
+                format!("{who}{tags}{command} {}\n", words.join(" "))
+            });
+            // Most of what can be said needs a room, and somebody in it.
+            let begin = "0JOIN #a\n1JOIN #a\n".to_owned();
+            check_lines((begin + &said.collect::<String>()).as_bytes());
         }
     }
 }

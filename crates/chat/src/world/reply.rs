@@ -18,7 +18,7 @@ impl World {
         if local.reply.is_empty() {
             self.dirty.push(to);
         }
-        write(Line::new(&mut local.reply));
+        write(Line::new(&mut local.reply).cut_to_fit());
     }
 
     /// Writes a line of this server: `:server COMMAND …`.

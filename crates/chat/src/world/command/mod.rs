@@ -202,6 +202,12 @@ const COMMANDS: &[Command] = &[
     command("SEARCH", 1, World::on_search),
 ];
 
+/// The names of all commands.
+#[cfg(test)]
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().map(|command| command.name)
+}
+
 impl World {
     pub(super) fn on_message(&mut self, by: MemberId, message: &Message<'_>) -> Then {
         let now_ms = self.now_ms;
