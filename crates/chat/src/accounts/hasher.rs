@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::Password;
 
-/// Passwords that are hashed at the same time; each takes [`MEMORY_KIB`] meanwhile.
+/// Passwords that are hashed at the same time; each takes 19 MiB meanwhile.
 pub const HASHES_AT_ONCE: usize = 2;
 
 /// Passwords that may wait behind them: about a second of work.

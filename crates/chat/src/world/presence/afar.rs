@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Afar, Seen, SeenSeat};
 use crate::irc::{Caps, Folded, Line};
-use crate::world::deliver::Encoded;
+use crate::world::deliver::{EVENT_CAPS, Encoded, event};
 use crate::world::{Home, Member, MemberId, Room, Seat, World};
 
 impl World {
@@ -107,30 +107,40 @@ impl World {
         };
         let new_account = member.source.account != seen.source.account;
         let new_away = member.away != seen.away;
+        let new_name = member.real_name != seen.real_name;
         member.rename(|source| source.clone_from(&seen.source));
         member.real_name.clone_from(&seen.real_name);
         member.away.clone_from(&seen.away);
         member.is_oper = seen.is_oper;
         member.is_invisible = seen.is_invisible;
-        let source = member.source.to_string();
+        let (source, now_ms) = (Arc::clone(&member.source), self.now_ms);
         if new_account {
             let account = seen.source.account.as_deref().unwrap_or("*");
-            let mut encoded = Encoded::new(Caps::ACCOUNT_NOTIFY, |caps, out| {
+            let mut encoded = Encoded::new(EVENT_CAPS | Caps::ACCOUNT_NOTIFY, |caps, out| {
                 if caps.has(Caps::ACCOUNT_NOTIFY) {
-                    let line = Line::new(out).source(&source).command("ACCOUNT");
-                    line.param(account).end();
+                    let line = event(out, caps, now_ms, None, &source);
+                    line.command("ACCOUNT").param(account).end();
                 }
             });
             self.tell_acquaintances(id, &mut encoded);
         }
         if new_away {
-            let mut encoded = Encoded::new(Caps::AWAY_NOTIFY, |caps, out| {
+            let mut encoded = Encoded::new(EVENT_CAPS | Caps::AWAY_NOTIFY, |caps, out| {
                 if caps.has(Caps::AWAY_NOTIFY) {
-                    let line = Line::new(out).source(&source).command("AWAY");
+                    let line = event(out, caps, now_ms, None, &source).command("AWAY");
                     match &seen.away {
                         Some(why) => line.end_with(why),
                         None => line.end(),
                     }
+                }
+            });
+            self.tell_acquaintances(id, &mut encoded);
+        }
+        if new_name {
+            let mut encoded = Encoded::new(EVENT_CAPS | Caps::SETNAME, |caps, out| {
+                if caps.has(Caps::SETNAME) {
+                    let line = event(out, caps, now_ms, None, &source);
+                    line.command("SETNAME").end_with(&seen.real_name);
                 }
             });
             self.tell_acquaintances(id, &mut encoded);
@@ -145,6 +155,7 @@ impl World {
         };
         member.rooms.insert(folded.clone());
         let (source, real_name) = (Arc::clone(&member.source), member.real_name.clone());
+        let away = member.away.clone();
         let room = self.rooms.entry(folded.clone()).or_insert_with(|| Room {
             name: seat.room.clone(),
             since_ms: now_ms,
@@ -152,18 +163,23 @@ impl World {
         });
         let name = room.name.clone();
         room.seats.insert(id, Seat::default());
-        let mut encoded = Encoded::new(Caps::EXTENDED_JOIN, |caps, out| {
-            let line = Line::new(out)
-                .source_of(&source.nick, &source.user, &source.host)
-                .command("JOIN")
-                .param(&name);
-            if caps.has(Caps::EXTENDED_JOIN) {
-                let account = source.account.as_deref().unwrap_or("*");
-                line.param(account).end_with(&real_name);
-            } else {
-                line.end();
-            }
-        });
+        let mut encoded = Encoded::new(
+            EVENT_CAPS | Caps::EXTENDED_JOIN | Caps::AWAY_NOTIFY,
+            |caps, out| {
+                let line = event(out, caps, now_ms, None, &source);
+                let line = line.command("JOIN").param(&name);
+                if caps.has(Caps::EXTENDED_JOIN) {
+                    let account = source.account.as_deref().unwrap_or("*");
+                    line.param(account).end_with(&real_name);
+                } else {
+                    line.end();
+                }
+                if let Some(away) = away.as_ref().filter(|_| caps.has(Caps::AWAY_NOTIFY)) {
+                    let line = event(out, caps, now_ms, None, &source);
+                    line.command("AWAY").end_with(away);
+                }
+            },
+        );
         self.tell_room(&folded, Some(id), &mut encoded);
         self.compare_seat(id, &folded, seat);
     }
@@ -173,13 +189,13 @@ impl World {
             return;
         };
         member.rooms.remove(room);
-        let source = member.source.to_string();
+        let (source, now_ms) = (Arc::clone(&member.source), self.now_ms);
         let Some(name) = self.rooms.get(room).map(|room| room.name.clone()) else {
             return;
         };
-        let mut encoded = Encoded::new(Caps::default(), |_, out| {
-            let line = Line::new(out).source(&source).command("PART");
-            line.param(&name).end();
+        let mut encoded = Encoded::new(EVENT_CAPS, |caps, out| {
+            let line = event(out, caps, now_ms, None, &source);
+            line.command("PART").param(&name).end();
         });
         self.tell_room(room, Some(id), &mut encoded);
         self.vacate(room, id);

@@ -76,6 +76,25 @@ fn differences_are_heard_as_lines() {
     assert!(scene.world.everybody_elsewhere().is_empty());
 }
 
+/// With its time, his account, and what clients ask for, as if he were here.
+#[test]
+fn what_they_do_is_tagged_as_if_they_were_here() {
+    let mut scene = Scene::new();
+    scene.comes("tom", "server-time account-tag setname away-notify");
+    scene.says("tom", "JOIN #r");
+    scene.hears("tom");
+    let mut seen = bob("bob", &[("#r", false)]);
+    seen.source.account = Some("bob".into());
+    seen.away = Some("tea".into());
+    news(&mut scene, BOB, Ok(&seen));
+    seen.real_name = "Bob the Builder".into();
+    news(&mut scene, BOB, Ok(&seen));
+    let begins = "@time=2026-11-21T12:00:00.000Z;account=bob :bob!bob@far";
+    let expected = ["JOIN #r", "AWAY :tea", "SETNAME :Bob the Builder"];
+    let expected = expected.map(|line| format!("{begins} {line}"));
+    assert_eq!(scene.hears("tom"), expected);
+}
+
 /// A nick has one holder: who is told to hold it has it, whoever had it before.
 #[test]
 fn two_of_other_servers_never_share_a_nick() {
