@@ -235,7 +235,7 @@ mod tests {
             .cut_to_fit()
             .command("X")
             .end_with(&"树".repeat(200));
-        assert_eq!(out.len(), "X :\r\n".len() + 3 * 168);
+        assert_eq!(out.len(), "X :\r\n".len() + 3 * 169);
         assert!(str::from_utf8(&out).is_ok());
     }
 
