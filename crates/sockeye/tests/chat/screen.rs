@@ -218,6 +218,52 @@ fn one_scrolls_and_resizes_and_keeps_ones_place() {
     });
 }
 
+/// The numbers of `message 7;` on the screen.
+fn numbers(shown: &str) -> Vec<u32> {
+    let found = shown.split("message ").skip(1);
+    found
+        .filter_map(|rest| rest.split_once(';')?.0.parse().ok())
+        .collect()
+}
+
+#[test]
+fn what_was_said_before_is_fetched_to_its_beginning() {
+    let server = Server::start(&["--flood", "off"]);
+    let mut tom = server.member("tom", "echo-message");
+    tom.says("JOIN #tea");
+    tom.hears(" 366 ");
+    for n in 0..300 {
+        tom.says(&format!("PRIVMSG #tea :message {n};"));
+    }
+    tom.hears("message 299;");
+    let home = tempfile::tempdir().unwrap();
+    let contacts = contacts(
+        home.path(),
+        &format!("tcp://{}", server.address("tcp")),
+        "udp://127.0.0.1:9",
+    );
+    let Some(screen) = Tmux::start(&client(home.path(), &contacts), 90, 40) else {
+        return;
+    };
+    screen.wait_for("connected as ann");
+    screen.enters("#tea");
+    screen.wait_for("message 299;");
+    let is_beginning = |shown: &str| shown.contains("the beginning of what is kept");
+    let mut shown = screen.shown();
+    while !is_beginning(&shown) {
+        let before = numbers(&shown)[0];
+        screen.press(&["C-Home"]);
+        shown = screen.wait("something older", |shown| {
+            is_beginning(shown) || numbers(shown)[0] < before
+        });
+    }
+    let numbers = numbers(&shown);
+    let all: Vec<u32> = (0..numbers.len() as u32).collect();
+    assert!(numbers.len() > 30 && numbers == all, "{shown}");
+    screen.press(&["C-End"]);
+    screen.wait_for("message 299;");
+}
+
 #[test]
 fn a_server_that_goes_is_told_of_and_met_again() {
     let home = tempfile::tempdir().unwrap();

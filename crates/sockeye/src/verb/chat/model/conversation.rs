@@ -7,6 +7,8 @@ use super::message::{Delivery, Message};
 /// Messages that a conversation holds; the oldest go first, and can be fetched again where the
 /// server keeps them.
 pub(crate) const MESSAGES_KEPT: usize = 5_000;
+/// The same for whoever has scrolled back and fetched older ones.
+pub(crate) const FETCHED_KEPT: usize = 100_000;
 /// Lines that were typed and can be had again.
 pub(crate) const TYPED_KEPT: usize = 500;
 /// People of a room that are listed.
@@ -184,6 +186,24 @@ impl Conversation {
         self.messages.len() <= MESSAGES_KEPT || self.forget_oldest() != at
     }
 
+    /// Puts a message before another, as the server has them: many may have been said at one time.
+    /// False if it is here already, or there is no room for what is so old.
+    pub(super) fn insert_before(&mut self, message: Message, seq: u64) -> bool {
+        let Some(at) = self.messages.iter().position(|one| one.seq == seq) else {
+            return self.insert(message);
+        };
+        if self.messages.len() >= FETCHED_KEPT {
+            return false;
+        }
+        if let Some(id) = &message.id
+            && !self.known.insert(id.clone())
+        {
+            return false;
+        }
+        self.messages.insert(at, message);
+        true
+    }
+
     /// Drops what was said first; returns where that stood.
     fn forget_oldest(&mut self) -> usize {
         if let Some(id) = self.messages.pop_front().and_then(|gone| gone.id) {
@@ -215,5 +235,59 @@ impl Conversation {
     pub(super) fn oldest_kept(&self) -> Option<&Message> {
         let mut kept = self.messages.iter();
         kept.find(|one| one.kind.is_talk() && one.delivery == Delivery::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::message::Kind;
+    use super::*;
+
+    fn message(seq: u64, time_ms: u64) -> Message {
+        Message {
+            seq,
+            time_ms,
+            from: Some("tom".into()),
+            text: String::new(),
+            kind: Kind::Said,
+            mine: false,
+            missed: true,
+            mention: false,
+            delivery: Delivery::Done,
+            id: Some(format!("id{seq}").into()),
+        }
+    }
+
+    fn order(conversation: &Conversation) -> Vec<u64> {
+        conversation.messages.iter().map(|one| one.seq).collect()
+    }
+
+    #[test]
+    fn older_messages_of_the_same_time_stand_before_newer_ones_and_in_their_order() {
+        let place = Place::Room(ServerId(0), "#tea".into());
+        let mut conversation = Conversation::new(ConversationId(0), place, "#tea".into());
+        for seq in [1, 2] {
+            assert!(conversation.insert(message(seq, 1000)));
+        }
+        for seq in [3, 4] {
+            assert!(conversation.insert_before(message(seq, 1000), 1));
+        }
+        assert_eq!(order(&conversation), [3, 4, 1, 2]);
+        assert!(!conversation.insert_before(message(3, 1000), 1));
+        assert!(conversation.insert_before(message(5, 500), 99));
+        assert_eq!(order(&conversation), [5, 3, 4, 1, 2]);
+    }
+
+    #[test]
+    fn what_is_fetched_may_be_more_than_what_comes_by_itself() {
+        let place = Place::Room(ServerId(0), "#tea".into());
+        let mut conversation = Conversation::new(ConversationId(0), place, "#tea".into());
+        conversation.insert(message(0, 1_000_000));
+        for seq in 1..FETCHED_KEPT as u64 {
+            assert!(conversation.insert_before(message(seq, 0), seq - 1));
+        }
+        let one_more = FETCHED_KEPT as u64;
+        assert!(!conversation.insert_before(message(one_more, 0), one_more - 1));
+        assert_eq!(conversation.messages.len(), FETCHED_KEPT);
     }
 }

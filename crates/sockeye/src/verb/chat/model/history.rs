@@ -207,6 +207,9 @@ impl Model {
         }
         let mut at = asked.as_ref().and_then(|asked| asked.conversation);
         let mut last = None;
+        let oldest = at.filter(|_| what == What::Older);
+        let oldest = oldest.and_then(|place| self.conversation(place).oldest_kept());
+        let oldest = oldest.map(|one| one.seq);
         for text in &batch.lines {
             let Ok(line) = Line::parse(text.as_bytes()) else {
                 continue;
@@ -224,7 +227,10 @@ impl Model {
                 continue;
             }
             message.missed = true;
-            self.show_past(place, message, what == What::Missed);
+            match oldest {
+                Some(oldest) => self.show_before(place, message, oldest),
+                None => self.show_past(place, message, what == What::Missed),
+            }
         }
         let (Some(place), Some(asked)) = (at, asked) else {
             return;
@@ -298,6 +304,14 @@ impl Model {
         }
         let seq = message.seq;
         if self.conversation_mut(place).insert(message) {
+            self.news.push(News::Message(place, seq));
+        }
+    }
+
+    /// Shows what was said before the oldest message that was here.
+    fn show_before(&mut self, place: ConversationId, message: Message, oldest: u64) {
+        let seq = message.seq;
+        if self.conversation_mut(place).insert_before(message, oldest) {
             self.news.push(News::Message(place, seq));
         }
     }

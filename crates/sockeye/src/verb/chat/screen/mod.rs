@@ -98,6 +98,9 @@ impl Sitting<'_> {
             News::Message(..) | News::Delivery(..) | News::Server(_) | News::Current(_) => None,
         });
         self.state.hear(hints.collect(), &client.model);
+        if self.state.catch_up(&client.model) == Asked::Older {
+            fetch_older(client);
+        }
         Ok(())
     }
 
@@ -138,11 +141,7 @@ impl Sitting<'_> {
             Asked::Redraw => self.screen.clear()?,
             Asked::Say(lines) => lines.iter().for_each(|line| client.typed(line)),
             Asked::Choose(id) => client.with(|model| model.choose(id)),
-            Asked::Older => client.with(|model| {
-                if let Some(id) = model.current().map(|one| one.id) {
-                    model.older(id, OLDER);
-                }
-            }),
+            Asked::Older => fetch_older(client),
         }
         self.hear(client)?;
         if !client.is_over() {
@@ -150,6 +149,15 @@ impl Sitting<'_> {
         }
         Ok(false)
     }
+}
+
+/// Asks for what was said before all that is here.
+fn fetch_older(client: &mut Client) {
+    client.with(|model| {
+        if let Some(id) = model.current().map(|one| one.id) {
+            model.older(id, OLDER);
+        }
+    });
 }
 
 /// Waits until then, where there is a then.

@@ -65,8 +65,8 @@ impl Scroll {
         rows
     }
 
-    /// Goes up by so many rows; false if the first row was in the picture already.
-    pub(super) fn up(&mut self, page: &Page<'_>, by: usize, height: usize) -> bool {
+    /// Goes up by so many rows, but not beyond the first.
+    pub(super) fn up(&mut self, page: &Page<'_>, by: usize, height: usize) {
         let edge = self.edge(page);
         let has_more = above(page, edge, height + 1).0.len() > height;
         if has_more {
@@ -75,7 +75,11 @@ impl Scroll {
             let edge = edge.max(down(page, (0, 0), height));
             self.hold(page, edge);
         }
-        has_more
+    }
+
+    /// Whether the first row is in the picture.
+    pub(super) fn is_at_top(&mut self, page: &Page<'_>, height: usize) -> bool {
+        above(page, self.edge(page), height).1
     }
 
     /// Goes down by so many rows; at the end what comes is followed again.

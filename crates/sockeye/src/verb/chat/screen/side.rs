@@ -109,7 +109,7 @@ fn talk(
     ])
 }
 
-/// Whether that end can be reached: ● yes, ○ no, ◌ on the way.
+/// Whether that end can be reached: ● yes, or away, ○ no, ◌ on the way, · nobody knows.
 fn dot(model: &Model, of: &Conversation, look: Look) -> (&'static str, Style) {
     let server = |id: ServerId| match model.server(id).state {
         State::Up => ("●", look.here()),
@@ -120,13 +120,23 @@ fn dot(model: &Model, of: &Conversation, look: Look) -> (&'static str, Style) {
         Place::Server(id) => server(*id),
         Place::Room(..) if of.joined => ("·", Look::dim()),
         Place::Room(..) => ("○", Look::dim()),
-        Place::Person(id, _) => match model.server(*id).state {
-            State::Up => ("·", Look::dim()),
+        Place::Person(id, nick) => match (&model.server(*id).state, met(model, *id, nick)) {
+            (State::Up, Some(person)) if person.away => ("●", look.away()),
+            (State::Up, Some(_)) => ("●", look.here()),
+            (State::Up, None) => ("·", Look::dim()),
             _ => ("○", Look::dim()),
         },
         Place::Contact(id) if model.contact(*id).peer.is_some() => ("●", look.here()),
         Place::Contact(_) => ("·", Look::dim()),
     }
+}
+
+/// Somebody as he is seen in a room where we are too. Of all others nothing is known.
+fn met<'m>(model: &'m Model, server: ServerId, nick: &str) -> Option<&'m Person> {
+    let folded = nick.to_ascii_lowercase();
+    let rooms = model.conversations().iter();
+    let mut rooms = rooms.filter(|room| room.place.server() == Some(server));
+    rooms.find_map(|room| room.members.get(&folded))
 }
 
 /// What is unread, with a mark where somebody means us.

@@ -60,6 +60,8 @@ pub(super) struct State {
     blank: Input,
     /// Ctrl-C was pressed and would end the next time.
     is_ending: bool,
+    /// A key that goes up, where nothing was above yet: it is followed once older messages are here.
+    waiting: Option<KeyEvent>,
 }
 
 impl State {
@@ -78,6 +80,7 @@ impl State {
             picked: None,
             blank: Input::default(),
             is_ending: false,
+            waiting: None,
         }
     }
 
@@ -121,6 +124,7 @@ impl State {
     pub(super) fn on_key(&mut self, key: KeyEvent, model: &Model) -> Asked {
         let was_ending = std::mem::take(&mut self.is_ending);
         self.hint = None;
+        self.waiting = None;
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         let alt = key.modifiers.contains(KeyModifiers::ALT);
         if control && key.code == KeyCode::Char('c') {
@@ -198,31 +202,43 @@ impl State {
         };
         let scroll = self.scrolls.entry(conversation.id).or_default();
         let paged = height.saturating_sub(1).max(1);
-        let went_up = match key.code {
+        let was_at_top = scroll.is_at_top(&page, height);
+        match key.code {
             KeyCode::PageUp => scroll.up(&page, paged, height),
             KeyCode::Up if shift => scroll.up(&page, 1, height),
-            KeyCode::PageDown => {
-                scroll.down(&page, paged);
-                true
-            }
-            KeyCode::Down if shift => {
-                scroll.down(&page, 1);
-                true
-            }
-            KeyCode::Home if control => {
-                scroll.go_to_top(&page, height);
-                false
-            }
-            KeyCode::End if control || is_empty => {
-                scroll.follow();
-                true
-            }
+            KeyCode::Home if control => scroll.go_to_top(&page, height),
+            KeyCode::PageDown => scroll.down(&page, paged),
+            KeyCode::Down if shift => scroll.down(&page, 1),
+            KeyCode::End if control || is_empty => scroll.follow(),
             _ => return None,
-        };
-        if !went_up && conversation.scrollback != Scrollback::Complete {
-            return Some(Asked::Older);
         }
-        Some(Asked::Draw)
+        let is_up = matches!(key.code, KeyCode::PageUp | KeyCode::Up | KeyCode::Home);
+        if !is_up || !scroll.is_at_top(&page, height) {
+            return Some(Asked::Draw);
+        }
+        if was_at_top && conversation.scrollback != Scrollback::Complete {
+            self.waiting = Some(key);
+        }
+        // Also for whoever has only come to the top: the next page is here when it is wanted.
+        Some(match conversation.scrollback {
+            Scrollback::Unknown | Scrollback::More => Asked::Older,
+            Scrollback::Asked | Scrollback::Complete => Asked::Draw,
+        })
+    }
+
+    /// Follows a key that had to wait for older messages, if they have come.
+    pub(super) fn catch_up(&mut self, model: &Model) -> Asked {
+        let is_asked = |one: &Conversation| one.scrollback == Scrollback::Asked;
+        if model.current().is_some_and(is_asked) {
+            return Asked::Nothing;
+        }
+        let asked = self
+            .waiting
+            .take()
+            .and_then(|key| self.on_scroll_key(key, model));
+        // If there was nothing, there is nothing to wait for.
+        self.waiting = None;
+        asked.unwrap_or(Asked::Nothing)
     }
 
     /// Keys of the input, and of the list where one is chosen.

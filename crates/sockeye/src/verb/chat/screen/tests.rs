@@ -221,6 +221,14 @@ fn help_in_both_languages() {
 }
 
 #[test]
+fn every_key_is_in_the_guide() {
+    let guide = include_str!("../../../../../../docs/chat.md");
+    for (key, _) in super::over::KEYS {
+        assert!(guide.contains(&format!("| `{key}` |")), "{key}");
+    }
+}
+
+#[test]
 fn a_plain_peers_answer_stands_below_where_it_came_from() {
     let mut seat = Seat::connected(Lang::Zh, 90, 12);
     seat.type_in("desk\nhello\n");
@@ -406,9 +414,11 @@ fn one_scrolls_through_what_was_said_and_older_is_fetched() {
         held.contains("message 85") && held.contains("↓ 12 new"),
         "{held}"
     );
-    seat.press(KeyCode::Home, KeyModifiers::CONTROL);
+    let asked = seat.press(KeyCode::Home, KeyModifiers::CONTROL);
+    assert_eq!(asked, Asked::Older);
     assert!(seat.draw().contains("message 0"));
     assert_eq!(seat.key(KeyCode::PageUp), Asked::Older);
+    assert!(seat.draw().contains("message 0"));
     seat.key(KeyCode::PageDown);
     seat.press(KeyCode::End, KeyModifiers::CONTROL);
     let end = seat.draw();
