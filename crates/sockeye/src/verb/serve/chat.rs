@@ -16,7 +16,7 @@ use sockeye_chat::service::{Chat, ChatError, ChatOptions, Keeping, LINES_PER_SEC
 use sockeye_chat::world::limits::HISTORY_LINES;
 use sockeye_chat::world::{DESK, Settings};
 use sockeye_frame::ByteSize;
-use sockeye_net::Errno;
+use sockeye_net::{Endpoint, Errno};
 use sockeye_service::Service as Answers;
 
 use super::{Entry, Service, guests};
@@ -156,6 +156,16 @@ impl fmt::Display for HostLike {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Lets a WebSocket take the sub-protocols of IRC, unless its endpoint names others.
+pub(super) fn speak_irc(endpoint: &mut Endpoint) -> anyhow::Result<()> {
+    if endpoint.settings.subprotocols().next().is_none() {
+        let both = "subprotocol=text.ircv3.net,binary.ircv3.net";
+        let set = endpoint.settings.set(both, endpoint.place.scheme());
+        set.map_err(|error| usage!("{error}"))?;
+    }
+    Ok(())
 }
 
 /// Refuses flags that make no sense together.

@@ -258,6 +258,10 @@ impl Entry {
             set(&mut endpoints, option)?;
         }
         for endpoint in &mut endpoints {
+            let is_chat = self.service == Some(Service::Chat);
+            if is_chat && endpoint.place.scheme().is_websocket() {
+                chat::speak_irc(endpoint)?;
+            }
             // With a framing a WebSocket's messages are bytes laid end to end.
             if let Some(framing) = &self.frame
                 && endpoint.place.scheme().is_websocket()
