@@ -83,6 +83,7 @@ impl World {
             self.found(id, &desk, &folded);
         }
         self.take_seat(id, &folded);
+        self.tell_watchers_came(id);
         self.touch(id);
         Ok(id)
     }

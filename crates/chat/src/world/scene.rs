@@ -62,6 +62,24 @@ impl Scene {
         id
     }
 
+    /// Somebody comes in plain text, and is called so.
+    pub(crate) fn guest_comes(&mut self, nick: &str) -> MemberId {
+        let heard = Heard::default();
+        let outbox = Outbox::new(Box::new(heard.clone()), SENDQ_BYTES);
+        let arrival = Arrival {
+            outbox,
+            way: here(),
+        };
+        self.world.begin_turn(NOON_MS);
+        let id = self
+            .world
+            .guest_comes(arrival, nick)
+            .expect("there is room");
+        self.world.end_turn();
+        self.people.insert(nick.into(), (id, heard));
+        id
+    }
+
     /// Somebody of this machine connects and says nothing yet.
     pub(crate) fn connects_here(&mut self, who: &str) -> MemberId {
         self.connects(who, here())

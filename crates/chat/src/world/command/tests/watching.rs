@@ -1,5 +1,5 @@
-use crate::world::limits::WATCHED_PER_MEMBER;
-use crate::world::scene::Scene;
+use crate::world::limits::{PING_AFTER, WATCHED_PER_MEMBER};
+use crate::world::scene::{NOON_MS, Scene};
 
 #[test]
 fn who_waits_for_somebody_hears_that_he_comes_and_goes() {
@@ -45,6 +45,28 @@ fn who_waits_for_somebody_hears_that_he_comes_and_goes() {
     scene.says("tom", "MONITOR L");
     scene.check("tom", &[":sockeye.local 733 tom :End of MONITOR list"]);
     assert!(scene.world.watchers.is_empty());
+}
+
+/// Whoever answers at the desk can wait for a guest; what is silent there is not asked why.
+#[test]
+fn guests_come_and_go_too() {
+    let mut scene = Scene::new();
+    scene.comes("tom", "");
+    scene.says("tom", "MONITOR + guest-1");
+    scene.check("tom", &[":sockeye.local 731 tom :guest-1"]);
+    let guest = scene.guest_comes("guest-1");
+    scene.check("tom", &[":sockeye.local 730 tom :guest-1!guest@loopback"]);
+    scene.forget();
+    scene
+        .world
+        .tick(NOON_MS + 2 * PING_AFTER.as_millis() as u64);
+    scene.check("guest-1", &[]);
+    scene.world.leave(guest, "gone");
+    scene.world.end_turn();
+    scene.check(
+        "tom",
+        &["PING :sockeye.local", ":sockeye.local 731 tom :guest-1"],
+    );
 }
 
 #[test]
