@@ -150,7 +150,79 @@ fn pieces(line: &str, most: usize) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::sync::Arc;
+    use std::task::{Context, Poll};
+
     use super::*;
+    use crate::outbox::{Outbox, Wire};
+    use crate::world::scene::Scene;
+
+    struct Deaf;
+
+    impl Wire for Deaf {
+        fn poll_write(&mut self, _: &mut Context<'_>, lines: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(lines.len()))
+        }
+
+        fn is_direct(&self) -> bool {
+            true
+        }
+    }
+
+    fn comes(scene: &mut Scene, tail: &str) -> Result<MemberId, Turned> {
+        let arrival = Arrival {
+            outbox: Outbox::new(Box::new(Deaf), 1),
+            way: crate::world::scene::here(),
+        };
+        let nick = scene.world.guest_nick(tail);
+        let outbox = Arc::clone(&arrival.outbox);
+        let come = scene.world.guest_comes(arrival, &nick);
+        scene.world.end_turn();
+        assert_eq!(outbox.queued_bytes(), 0);
+        come
+    }
+
+    #[test]
+    fn guests_are_so_many_and_no_more() {
+        let mut scene = Scene::new();
+        let first = comes(&mut scene, "1").unwrap();
+        for _ in 1..GUESTS {
+            assert!(comes(&mut scene, "1").is_ok());
+        }
+        assert_eq!(comes(&mut scene, "1"), Err(Turned::Many));
+        scene.world.leave(first, "gone");
+        assert!(comes(&mut scene, "1").is_ok());
+    }
+
+    /// The desk is not a guest's to rule, whoever was there first; and its rulers keep guests out.
+    #[test]
+    fn guests_rule_nothing_and_may_be_banned_silenced_and_put_out() {
+        let mut scene = Scene::new();
+        let guest = comes(&mut scene, "7").unwrap();
+        scene.comes("tom", "");
+        scene.plays(
+            "tom > JOIN #desk
+             tom < :tom JOIN #desk
+             tom < :sockeye.local MODE #desk +o tom
+             tom < 353 tom = #desk :guest-7 @tom
+             tom < 366 tom #desk :End of /NAMES list
+             tom > MODE #desk +m
+             tom < :tom MODE #desk +m",
+        );
+        assert!(!scene.world.guest_says(guest, &["hi".into()]));
+        scene.plays(
+            "tom > MODE #desk -m+b guest-*
+             tom < :tom MODE #desk -m+b guest-*!*@*
+             tom > KICK #desk guest-7 :out
+             tom < :tom KICK #desk guest-7 :out
+             tom > WHOIS guest-7
+             tom < 401 tom guest-7 :No such nick/channel
+             tom < 318 tom guest-7 :End of /WHOIS list",
+        );
+        assert_eq!(comes(&mut scene, "8"), Err(Turned::Banned));
+        assert!(!scene.world.guest_says(guest, &["hi".into()]));
+    }
 
     #[test]
     fn lines_are_cut_between_characters() {

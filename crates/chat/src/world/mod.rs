@@ -126,8 +126,32 @@ struct Pending {
     by: MemberId,
     /// The answer that what becomes of it belongs to.
     answer: Option<u64>,
-    /// Makes an account: if that fails, he is told so as the answer to REGISTER.
-    registers: bool,
+    /// What he is told if it is refused depends on it.
+    kind: Drafted,
+}
+
+/// What somebody wanted to be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Drafted {
+    /// That he said something.
+    Said,
+    /// That he changed something.
+    Changed,
+    /// That a room is his.
+    Founded,
+    /// That an account is his.
+    Account,
+}
+
+impl From<&Act> for Drafted {
+    fn from(act: &Act) -> Self {
+        match act {
+            Act::Say { .. } => Self::Said,
+            Act::Account { .. } => Self::Account,
+            Act::Founded { .. } => Self::Founded,
+            _ => Self::Changed,
+        }
+    }
 }
 
 /// What a labelled command is answered, once all that it drafted is settled.
@@ -271,7 +295,7 @@ impl World {
         let pending = Pending {
             by,
             answer,
-            registers: matches!(act, Act::Account { .. }),
+            kind: Drafted::from(&act),
         };
         self.pending.insert(id.clone(), pending);
         self.drafts.push(Draft { id, from, act });

@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use super::member::Errand;
 use super::reply::repeated;
-use super::{Claimed, MemberId, Pending, World};
+use super::{Claimed, Drafted, MemberId, Pending, World};
 use crate::accounts::{HashError, Password};
 use crate::history::{Found, HistoryError, Query};
 use crate::irc::{Caps, Message, ParseError, numeric};
@@ -303,7 +303,7 @@ impl World {
         let pending = Pending {
             by,
             answer,
-            registers: false,
+            kind: Drafted::Changed,
         };
         self.answering(pending, |world| {
             then = match outcome {

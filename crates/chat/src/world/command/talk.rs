@@ -4,7 +4,7 @@ use super::{Call, Then};
 use crate::irc::{CLIENT_TAGS_BYTES, Caps, Folded, LINE_BYTES, Tags, numeric};
 use crate::log::{Act, Refusal, Source, Target, Verb};
 use crate::world::limits::{DRAFTS_PER_MEMBER, TARGETS_PER_LINE};
-use crate::world::{Member, MemberId, Pending, World};
+use crate::world::{Drafted, Member, MemberId, Pending, World};
 
 /// Why something is not said: a numeric, and its words.
 type Why = (&'static str, &'static str);
@@ -204,15 +204,18 @@ impl World {
 
     /// What somebody said will not be kept, and so nobody hears it.
     pub(in crate::world) fn refused(&mut self, draft: Pending, why: &Refusal) {
-        if draft.registers {
-            self.answering(draft, |world| {
-                world.register_refused(draft.by, &why.to_string());
-            });
-            return;
-        }
-        let why = format!("Nobody has heard it: {why}");
-        self.answering(draft, |world| {
-            world.fail(draft.by, "*", "MESSAGE_NOT_KEPT", &why);
+        let by = draft.by;
+        self.answering(draft, |world| match draft.kind {
+            Drafted::Account => world.register_refused(by, &why.to_string()),
+            Drafted::Said => {
+                let why = format!("Nobody has heard it: {why}");
+                world.fail(by, "*", "MESSAGE_NOT_KEPT", &why);
+            }
+            Drafted::Changed => world.fail(by, "*", "NOT_KEPT", &format!("It was not done: {why}")),
+            Drafted::Founded => {
+                let why = format!("The channel is open, but not yours: {why}");
+                world.fail(by, "JOIN", "NOT_KEPT", &why);
+            }
         });
     }
 }

@@ -1,7 +1,7 @@
 //! JOIN, PART, NAMES, LIST.
 
 use crate::log::{Kept, KeptBan, KeptRoom, KeptTopic, ModeChange};
-use crate::world::limits::LIST_ROOMS;
+use crate::world::limits::{LIST_ROOMS, ROOMS, ROOMS_PER_FOUNDER};
 use crate::world::scene::Scene;
 use crate::world::{Seat, Settings};
 
@@ -389,4 +389,76 @@ fn prefixes_show_what_somebody_is() {
         };
         assert_eq!(seat.prefix(all), prefix);
     }
+}
+
+#[test]
+fn a_server_has_so_many_rooms_and_no_more() {
+    let mut scene = Scene::new();
+    scene.comes("tom", "");
+    let room = |number: usize| KeptRoom {
+        name: format!("#r{number}"),
+        founder: Some("tom".into()),
+        ..KeptRoom::default()
+    };
+    scene.world.restore(Kept {
+        rooms: (0..ROOMS).map(room).collect(),
+        ..Kept::default()
+    });
+    scene.plays(
+        "tom > JOIN #more
+         tom < 437 tom #more :There are too many channels on this server
+         tom > JOIN #r7
+         tom < :tom JOIN #r7
+         tom < 353 tom = #r7 :tom
+         tom < 366 tom #r7 :End of /NAMES list",
+    );
+}
+
+/// Whoever has made many rooms goes on making them, but they are not his for ever.
+#[test]
+fn an_account_owns_so_many_rooms_and_no_more() {
+    let mut scene = Scene::new();
+    scene.comes("tom", "");
+    scene.registers("tom");
+    for number in 0..=ROOMS_PER_FOUNDER {
+        scene.says("tom", &format!("JOIN #r{number}"));
+        scene.says("tom", &format!("PART #r{number}"));
+    }
+    assert_eq!(scene.world.rooms.len(), ROOMS_PER_FOUNDER);
+}
+
+/// Whoever rules over the server is stopped by nothing that a room wants.
+#[test]
+fn who_rules_the_server_may_do_everything_in_rooms() {
+    let mut scene = Scene::new();
+    for who in ["tom", "bob", "boss"] {
+        scene.comes(who, "");
+    }
+    let boss = scene.id("boss");
+    scene.world.members.get_mut(&boss).unwrap().is_oper = true;
+    scene.says("tom", "JOIN #r");
+    scene.says("bob", "JOIN #r");
+    scene.says("tom", "MODE #r +imkb key boss");
+    scene.forget();
+    scene.plays(
+        "boss > TOPIC #r :order
+         bob < :boss TOPIC #r :order
+         tom < :boss TOPIC #r :order
+         boss > MODE #r -o+o tom bob
+         bob < :boss MODE #r -o+o tom bob
+         tom < :boss MODE #r -o+o tom bob
+         boss > PRIVMSG #r hi
+         bob < :boss PRIVMSG #r :hi
+         tom < :boss PRIVMSG #r :hi
+         boss > KICK #r tom :out
+         bob < :boss KICK #r tom :out
+         tom < :boss KICK #r tom :out
+         boss > JOIN #r
+         bob < :boss JOIN #r
+         boss < :boss JOIN #r
+         boss < 332 boss #r :order
+         boss < 333 boss #r boss!boss@loopback 1795262400
+         boss < 353 boss = #r :@bob boss
+         boss < 366 boss #r :End of /NAMES list",
+    );
 }

@@ -303,3 +303,41 @@ fn messages_wait_for_an_account_where_they_are_kept() {
          tom < 401 tom ann :No such nick/channel",
     );
 }
+
+/// What is not kept is not done, whatever it is, and the answer says what it was.
+#[test]
+fn what_cannot_be_kept_is_told_as_what_it_is() {
+    let log = Arc::new(Held::default());
+    let mut scene = Scene::with(Settings::default(), Some(log.clone()));
+    scene.comes("tom", "");
+    let tom = scene.id("tom");
+    let named = |source: &mut crate::log::Source| source.account = Some("tom".into());
+    scene.world.members.get_mut(&tom).unwrap().rename(named);
+    for (line, told) in [
+        (
+            "JOIN #r",
+            "FAIL JOIN NOT_KEPT :The channel is open, but not yours: ",
+        ),
+        ("TOPIC #r :fish", "FAIL * NOT_KEPT :It was not done: "),
+        ("MODE #r +m", "FAIL * NOT_KEPT :It was not done: "),
+        (
+            "PRIVMSG #r :hi",
+            "FAIL * MESSAGE_NOT_KEPT :Nobody has heard it: ",
+        ),
+    ] {
+        scene.says("tom", line);
+        scene.forget();
+        let drafts = std::mem::take(&mut *log.0.lock().unwrap());
+        assert_eq!(drafts.len(), 1, "{line}");
+        scene
+            .world
+            .refuse_drafts(std::slice::from_ref(&drafts[0].id), &Refusal::Busy);
+        let heard = scene.hears("tom");
+        assert!(
+            heard.len() == 1 && heard[0].contains(told),
+            "{line}: {heard:?}"
+        );
+    }
+    scene.says("tom", "TOPIC #r");
+    assert!(scene.hears("tom")[0].contains(" 331 "));
+}
