@@ -54,7 +54,7 @@ pub enum ClusterError {
     /// The stream is not the one that this server has read so far.
     #[error(
         "the stream {stream} ends at {theirs}, but this server has read it up to {ours} already: it \
-         was made anew or an old one was put back; begin with another --history to take it as it is"
+         was made anew or an old one was put back; begin with another store to take it as it is"
     )]
     Reset {
         /// The stream.
@@ -64,6 +64,21 @@ pub enum ClusterError {
         /// Where it ends.
         theirs: u64,
     },
+    /// The history is of another stream.
+    #[error(
+        "the history here is a copy of a stream that is not {stream} as it is now: that was made \
+         anew, or is another one; begin with another store to take it as it is"
+    )]
+    OtherStream {
+        /// The stream.
+        stream: String,
+    },
+    /// The history is of a server that was alone.
+    #[error(
+        "the history here is of a server that was alone, and what it has is not in the stream; begin \
+         with another store"
+    )]
+    Alone,
     /// What was read could not be kept here.
     #[error("what other servers have said cannot be kept here: {0}")]
     Cache(String),

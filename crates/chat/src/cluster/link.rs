@@ -142,6 +142,11 @@ impl Link {
     }
 }
 
+/// Refuses what is no place of NATS, or has secrets in it.
+pub fn check_place(text: &str) -> Result<(), ClusterError> {
+    place(text).map(drop)
+}
+
 /// Takes `nats://HOST:PORT` or `tls://HOST:PORT`.
 fn place(text: &str) -> Result<ServerAddr, ClusterError> {
     let wrong = |why| ClusterError::Place {

@@ -40,6 +40,7 @@ use tokio::task::JoinSet;
 
 pub use credentials::Credentials;
 pub use error::ClusterError;
+pub use link::check_place;
 pub use publish::{QUEUE_BYTES, QUEUE_DRAFTS};
 
 use crate::log::{Draft, Entry, Follower, Log};
@@ -105,6 +106,10 @@ pub trait Cache: Send + Sync {
     fn keep(&self, entries: &[Entry]) -> Result<(), String>;
     /// The place and the time of the last one; 0 if there is none.
     fn last(&self) -> (u64, u64);
+    /// Which stream it is a copy of, if of any.
+    fn origin(&self) -> Result<Option<String>, String>;
+    /// It is a copy of this one from now on; said before anything of it is kept.
+    fn set_origin(&self, origin: &str) -> Result<(), String>;
 }
 
 /// The chat that hears of what other servers do.
@@ -144,6 +149,28 @@ impl Shared {
         lease::is_alive(self, run).await
     }
 
+    /// A history of something else is never mixed with the stream.
+    fn check_origin(&self, cache: &dyn Cache) -> Result<(), ClusterError> {
+        let info = self.streams.chat.cached_info();
+        let stream = &info.config.name;
+        let made = info.created.unix_timestamp_nanos();
+        let origin = format!("{stream} made {made}");
+        let known = cache.origin().map_err(ClusterError::Cache)?;
+        let is_empty = cache.last().0 == 0;
+        if is_empty || known.is_none() {
+            if !is_empty {
+                return Err(ClusterError::Alone);
+            }
+            return cache.set_origin(&origin).map_err(ClusterError::Cache);
+        }
+        if known.is_some_and(|known| known != origin) {
+            return Err(ClusterError::OtherStream {
+                stream: stream.clone(),
+            });
+        }
+        Ok(())
+    }
+
     fn met(&self, run: u64, server: &str) {
         self.leases.met(run, server);
     }
@@ -179,6 +206,7 @@ impl Cluster {
             leases: lease::Leases::default(),
         });
         let mut reading = read::Reading::after(cache.as_ref());
+        shared.check_origin(cache.as_ref())?;
         let missed = reading.catch_up(&shared, cache).await?;
         lease::begin(&shared)
             .await

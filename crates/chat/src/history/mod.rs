@@ -166,6 +166,12 @@ impl History {
         Ok(())
     }
 
+    /// The last place, and when it was given: 0 if there is none.
+    pub fn last(&self) -> (u64, u64) {
+        let store = self.core.store();
+        (store.last_seq, store.last_time_ms)
+    }
+
     /// The last place that was given or heard of.
     pub fn last_seq(&self) -> u64 {
         self.core.store().last_seq

@@ -21,7 +21,7 @@ pub(super) struct Store {
     pub(super) connection: Connection,
     /// The last place that was given or heard of.
     pub(super) last_seq: u64,
-    last_time_ms: u64,
+    pub(super) last_time_ms: u64,
     /// The last place that the index of words knows.
     pub(super) indexed: u64,
     /// Conversations by their keys; only those that are committed.

@@ -7,6 +7,7 @@ mod keep;
 mod members;
 mod names;
 mod store;
+mod united;
 mod way;
 mod wires;
 
@@ -28,7 +29,7 @@ pub use members::Members;
 pub use store::{ChatError, HISTORY_FILE, Keeping};
 
 use crate::accounts::{Cloak, Hasher};
-use crate::cluster::{Cache, Cluster, Town};
+use crate::cluster::Cluster;
 use crate::history::History;
 use crate::log::{Entry, Follower, MsgId, Refusal};
 use crate::outbox::SENDQ_BYTES;
@@ -97,13 +98,22 @@ impl Chat {
     /// # Errors
     /// When its store cannot be opened.
     pub fn start(options: ChatOptions) -> Result<Arc<Self>, ChatError> {
-        let keeping = options.keeping.as_ref();
+        let keeping = options.keeping.clone();
+        let chat = Self::open(options)?;
+        if let Some(keeping) = keeping {
+            chat.keep(History::open(&keeping.history(), keeping.options)?)?;
+        }
+        chat.begin();
+        Ok(chat)
+    }
+
+    /// A chat in which nothing is kept yet.
+    fn open(options: ChatOptions) -> Result<Arc<Self>, ChatError> {
         // Where nothing is kept, an address looks different after each start.
-        let secret = keeping.map_or_else(|| Ok(rand::random()), Keeping::secret)?;
-        let history = keeping.map(|keeping| History::open(&keeping.history(), keeping.options));
-        let history = history.transpose()?;
+        let secret = options.keeping.as_ref();
+        let secret = secret.map_or_else(|| Ok(rand::random()), Keeping::secret)?;
         let world = World::new(options.settings.clone(), None, rand::random(), now_ms());
-        let chat = Arc::new(Self {
+        Ok(Arc::new(Self {
             world: Mutex::new(world),
             gate: Gate::new(Cloak::new(secret), options.authorized.clone()),
             options,
@@ -115,13 +125,13 @@ impl Chat {
             kept: Notify::new(),
             began: Instant::now(),
             cluster: OnceLock::new(),
-        });
-        if let Some(history) = history {
-            chat.keep(history)?;
-        }
-        tokio::spawn(tick(Arc::downgrade(&chat)));
-        chat.heed_keys();
-        Ok(chat)
+        }))
+    }
+
+    /// What happens by itself begins.
+    fn begin(self: &Arc<Self>) {
+        tokio::spawn(tick(Arc::downgrade(self)));
+        self.heed_keys();
     }
 
     /// Follows the list of keys, if there is one.
@@ -141,17 +151,6 @@ impl Chat {
         let result = act(&mut world);
         world.end_turn();
         result
-    }
-
-    /// Is one of several servers from now on, which keep together what is said.
-    pub async fn unite(self: &Arc<Self>, cluster: &Arc<Cluster>, cache: &Arc<dyn Cache>) {
-        if self.cluster.set(Arc::clone(cluster)).is_err() {
-            return;
-        }
-        self.with_world(|world| world.unite(cluster.clone(), cluster.clone()));
-        let town: Weak<dyn Town> = Arc::downgrade(&(Arc::clone(self) as Arc<dyn Town>));
-        cluster.follow(cache, &town);
-        cluster.settled().await;
     }
 
     /// Does what takes time, outside of the world.
@@ -234,6 +233,9 @@ impl Chat {
         let _ = tokio::time::timeout(SETTLE, settled).await;
         self.is_over.store(true, Ordering::Release);
         self.with_world(|world| world.close_all(GOING_DOWN));
+        if let Some(cluster) = self.cluster.get() {
+            cluster.leave().await;
+        }
     }
 
     /// What rests on keys is what the list says now.
@@ -262,12 +264,6 @@ impl Follower for Chat {
 
     fn reachable(&self, lost: Option<&str>) {
         self.with_world(|world| world.tell_reachable(lost));
-    }
-}
-
-impl Town for Chat {
-    fn turn(&self, act: &mut dyn FnMut(&mut World)) {
-        self.with_world(act);
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::cluster::ClusterError;
 use crate::history::{HistoryError, HistoryOptions};
 
 /// The file of the history in it.
@@ -39,6 +40,12 @@ pub enum ChatError {
         /// Why not.
         source: io::Error,
     },
+    /// The other servers cannot be reached, or do not fit.
+    #[error("cannot be one of several servers")]
+    Cluster(#[from] ClusterError),
+    /// Several servers share what they keep, and this one keeps nothing.
+    #[error("several servers share what is kept, and history is off")]
+    NothingKept,
     /// The secret was changed.
     #[error("{} is no secret of ours; remove it, and addresses will look different", path.display())]
     Secret {

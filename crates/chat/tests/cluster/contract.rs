@@ -105,7 +105,11 @@ async fn a_stream_that_is_not_the_one_of_before_is_refused() {
     one.until("it is kept", || one.cache.all().len() == 1).await;
     let cache = Arc::clone(&one.cache);
     let refused = Server::start_with(options(&second, "one.example"), cache).await;
-    assert!(matches!(refused.err(), Some(ClusterError::Reset { .. })));
+    let refused = refused.err();
+    assert!(
+        matches!(refused, Some(ClusterError::OtherStream { .. })),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,7 +22,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// What was said, in memory.
 #[derive(Default)]
-pub(crate) struct Memory(Mutex<Vec<Entry>>);
+pub(crate) struct Memory(Mutex<Vec<Entry>>, Mutex<Option<String>>);
 
 impl Memory {
     pub(crate) fn all(&self) -> Vec<Entry> {
@@ -54,6 +54,15 @@ impl Cache for Memory {
         let all = lock(&self.0);
         all.last()
             .map_or((0, 0), |entry| (entry.seq, entry.time_ms))
+    }
+
+    fn origin(&self) -> Result<Option<String>, String> {
+        Ok(lock(&self.1).clone())
+    }
+
+    fn set_origin(&self, origin: &str) -> Result<(), String> {
+        *lock(&self.1) = Some(origin.to_owned());
+        Ok(())
     }
 }
 
@@ -125,6 +134,7 @@ impl Server {
     ) -> Result<Arc<Self>, ClusterError> {
         let settings = Settings {
             server_name: options.server_name.clone(),
+            replay: 0,
             ..Settings::default()
         };
         let kept: Arc<dyn Cache> = cache.clone();

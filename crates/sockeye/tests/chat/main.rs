@@ -1,6 +1,7 @@
 //! `serve chat` as its members meet it: real sockets, real clients, and peers that break every rule.
 
 mod accounts;
+mod cluster;
 mod endpoints;
 mod full;
 mod guests;

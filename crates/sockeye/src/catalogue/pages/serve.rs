@@ -72,6 +72,22 @@ pub(super) const PAGE: Page = Page {
             "guest_idle",
             "chat 纯文本来客这么久没有收发即视为离开（默认 10m）",
         ),
+        (
+            "cluster",
+            "chat 与其他服务器合为一体，经由这个 NATS 共享一切：nats://HOST:4222",
+        ),
+        (
+            "cluster_credentials",
+            "NATS 要求的凭据所在文件：user 与 password，或 token",
+        ),
+        (
+            "cluster_replicas",
+            "由几台 NATS 服务器保存聊天内容，1 至 5（默认 1）",
+        ),
+        (
+            "cluster_lease",
+            "chat 的服务器沉默多久后视为已离开（默认 10s）",
+        ),
         ("once", "只服务一个对端，然后结束"),
         ("requests", "回答这么多次后关闭该连接，继续接受新连接"),
         (

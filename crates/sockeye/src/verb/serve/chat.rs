@@ -19,7 +19,7 @@ use sockeye_frame::ByteSize;
 use sockeye_net::{Endpoint, Errno};
 use sockeye_service::Service as Answers;
 
-use super::{Entry, Service, guests};
+use super::{Entry, Service, clustered, guests};
 use crate::context::Context;
 use crate::exit::usage;
 use crate::trust;
@@ -186,6 +186,10 @@ pub(super) fn check(entry: &Entry) -> anyhow::Result<()> {
             (entry.desk.is_some(), "desk"),
             (entry.guest_encoding.is_some(), "guest-encoding"),
             (entry.guest_idle.is_some(), "guest-idle"),
+            (entry.cluster.is_some(), "cluster"),
+            (entry.cluster_credentials.is_some(), "cluster-credentials"),
+            (entry.cluster_replicas.is_some(), "cluster-replicas"),
+            (entry.cluster_lease.is_some(), "cluster-lease"),
         ] {
             if given {
                 return Err(usage!("{flag} is for chat"));
@@ -193,6 +197,7 @@ pub(super) fn check(entry: &Entry) -> anyhow::Result<()> {
         }
         return Ok(());
     }
+    clustered::check(entry)?;
     if entry.history == Some(Switch::Off) {
         for (given, flag) in [
             (entry.store.is_some(), "store"),
@@ -229,6 +234,7 @@ pub(super) fn check(entry: &Entry) -> anyhow::Result<()> {
 /// Whether it could be made, without making it: only one may use a store.
 pub(super) fn examine(entry: &Entry) -> anyhow::Result<()> {
     settings(entry)?;
+    clustered::options(entry, &Settings::default(), None)?;
     keeping(entry).map(drop)
 }
 
@@ -243,12 +249,16 @@ pub(super) fn make(context: &Context, entry: &Entry) -> anyhow::Result<Answers> 
         authorized: authorized(context, entry)?,
         keeping: keeping(entry)?,
     };
-    let chat = Chat::start(options).map_err(|error| unopened(&error))?;
+    let retention = options.keeping.as_ref().and_then(Keeping::retention);
+    let chat = match clustered::options(entry, &options.settings, retention)? {
+        Some(cluster) => clustered::start(options, cluster)?,
+        None => Chat::start(options).map_err(|error| unopened(&error))?,
+    };
     Ok(guests::with_members(chat, entry))
 }
 
 /// Why its store cannot be opened, and what kind of mistake that is.
-fn unopened(error: &ChatError) -> anyhow::Error {
+pub(super) fn unopened(error: &ChatError) -> anyhow::Error {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

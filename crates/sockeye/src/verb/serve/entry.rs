@@ -12,6 +12,7 @@ use sockeye_service::exec::server::Pattern;
 use sockeye_service::{Cidr, Options};
 
 use super::chat::{Flood, HostLike, Replay, Retention, SendQ, Switch};
+use super::clustered::{Lease, Place, Replicas};
 use super::guests::RoomName;
 use super::{chat, commands, guests, shared_folder};
 use crate::exit::{Usage, usage};
@@ -161,6 +162,21 @@ pub(crate) struct Entry {
     #[arg(long, value_name = "TIME", help_heading = "Chat")]
     #[serde(deserialize_with = "from_text")]
     pub(crate) guest_idle: Option<Wait>,
+    /// `chat` is one of several servers, which share all through this NATS: nats://HOST:4222
+    #[arg(long, value_name = "PLACE", help_heading = "Chat")]
+    #[serde(deserialize_with = "from_text")]
+    pub(crate) cluster: Option<Place>,
+    /// The file with what NATS wants to see: user and password, or token
+    #[arg(long, value_name = "FILE", help_heading = "Chat")]
+    pub(crate) cluster_credentials: Option<PathBuf>,
+    /// Servers of NATS that keep what is said, 1 to 5 (default: 1)
+    #[arg(long, value_name = "COUNT", help_heading = "Chat")]
+    #[serde(deserialize_with = "from_text")]
+    pub(crate) cluster_replicas: Option<Replicas>,
+    /// How long a silent server of `chat` is still thought to live (default: 10s)
+    #[arg(long, value_name = "DURATION", help_heading = "Chat")]
+    #[serde(deserialize_with = "from_text")]
+    pub(crate) cluster_lease: Option<Lease>,
 
     /// Serve one peer, then end
     #[arg(long, help_heading = "Limits")]
@@ -355,6 +371,10 @@ impl Entry {
                 desk,
                 guest_encoding,
                 guest_idle,
+                cluster,
+                cluster_credentials,
+                cluster_replicas,
+                cluster_lease,
                 ..
             } = entry.clone();
             Self {
@@ -387,6 +407,10 @@ impl Entry {
                 desk,
                 guest_encoding,
                 guest_idle,
+                cluster,
+                cluster_credentials,
+                cluster_replicas,
+                cluster_lease,
                 ..Self::default()
             }
         };

@@ -2,6 +2,7 @@
 
 mod answers;
 mod chat;
+mod clustered;
 mod commands;
 mod door;
 mod entry;

@@ -1,0 +1,275 @@
+//! `serve chat --cluster`: two servers and a NATS, stopped and killed.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use sockeye_testkit::{DEADLINE, Nats, Process, Signal};
+use tempfile::TempDir;
+
+use crate::irc::Irc;
+use crate::server::sockeye;
+
+const CAPS: &str = "message-tags server-time echo-message batch labeled-response draft/chathistory";
+
+/// A server of a cluster, in a home that survives it.
+struct Server {
+    process: Process,
+}
+
+impl Server {
+    fn start(home: &Path, nats: &Nats, name: &str, args: &[&str]) -> Self {
+        std::fs::create_dir_all(home.join("run")).unwrap();
+        let place = nats.place();
+        let mut command = sockeye(home, &["serve", "chat", "127.0.0.1:0", "--json"]);
+        command
+            .args([
+                "--server-name",
+                name,
+                "--cluster",
+                &place,
+                "--cluster-lease",
+                "2s",
+            ])
+            .args(["--flood", "off", "--replay", "0"])
+            .args(args);
+        let process = Process::start(&mut command);
+        process.event("ready");
+        Self { process }
+    }
+
+    fn member(&self, nick: &str) -> Irc {
+        let event = self.process.event("listening");
+        let endpoint = event["endpoint"].as_str().unwrap();
+        Irc::join_in(endpoint.strip_prefix("tcp://").unwrap(), nick, CAPS)
+    }
+
+    fn kill(mut self) {
+        self.process.signal(Signal::KILL);
+        self.process.exit();
+    }
+}
+
+fn nats() -> Option<(TempDir, Nats)> {
+    let folder = tempfile::tempdir().unwrap();
+    let nats = Nats::start(folder.path().join("nats"))?;
+    Some((folder, nats))
+}
+
+/// What a room's history holds, oldest first: the messages' names and texts.
+fn history(member: &mut Irc) -> Vec<(String, String)> {
+    let mut all = vec![];
+    let mut from = "*".to_owned();
+    loop {
+        member.says(
+            &format!("CHATHISTORY BEFORE #r {from} 100").replace("BEFORE #r *", "LATEST #r *"),
+        );
+        member.hears("BATCH +");
+        let mut page = vec![];
+        loop {
+            let line = member.hears("");
+            if line.contains(" BATCH -") {
+                break;
+            }
+            if let Some(said) = said(&line) {
+                page.push(said);
+            }
+        }
+        let Some((oldest, _)) = page.first() else {
+            return all;
+        };
+        from = format!("msgid={oldest}");
+        page.append(&mut all);
+        all = page;
+    }
+}
+
+/// The name and the text of a message.
+fn said(line: &str) -> Option<(String, String)> {
+    let (_, text) = line.split_once(" PRIVMSG #r :")?;
+    let tags = line.strip_prefix('@')?.split(' ').next()?;
+    let id = tags.split(';').find_map(|tag| tag.strip_prefix("msgid="))?;
+    Some((id.to_owned(), text.to_owned()))
+}
+
+#[test]
+fn two_servers_share_rooms_topics_history_and_who_is_there() {
+    let Some((folder, nats)) = nats() else {
+        return;
+    };
+    let one = Server::start(&folder.path().join("one"), &nats, "one.example", &[]);
+    let two = Server::start(&folder.path().join("two"), &nats, "two.example", &[]);
+    let mut tom = one.member("tom");
+    tom.says("JOIN #r");
+    tom.hears(" 366 ");
+    tom.says("TOPIC #r :trees");
+    tom.hears("TOPIC #r :trees");
+    tom.says("PRIVMSG #r :你好");
+    tom.hears("PRIVMSG #r :你好");
+    let mut ann = two.member("ann");
+    ann.says("JOIN #r");
+    ann.hears(" 332 ann #r :trees");
+    ann.hears(" 366 ");
+    tom.hears("ann!");
+    ann.says("WHOIS tom");
+    ann.hears(" 318 ");
+    ann.says("PRIVMSG tom :are you there?");
+    tom.hears("PRIVMSG tom :are you there?");
+    assert_eq!(history(&mut ann), history(&mut tom));
+    // A nick is taken on both.
+    let mut other = two.member("other");
+    other.says("NICK tom");
+    other.hears(" 433 other tom ");
+    // A server that dies takes its own people with it; they come back elsewhere and miss nothing.
+    one.kill();
+    ann.hears("QUIT :server one.example is gone");
+    ann.says("PRIVMSG #r :where is tom?");
+    ann.hears("PRIVMSG #r :where is tom?");
+    let mut tom = two.member("tom");
+    tom.says("JOIN #r");
+    tom.hears(" 366 ");
+    let texts: Vec<_> = history(&mut tom)
+        .into_iter()
+        .map(|(_, text)| text)
+        .collect();
+    assert_eq!(texts, ["你好", "where is tom?"]);
+    // The other comes back and knows what it has missed.
+    let one = Server::start(&folder.path().join("one"), &nats, "one.example", &[]);
+    let mut late = one.member("late");
+    late.says("JOIN #r");
+    late.hears(" 332 late #r :trees");
+    late.hears(" 366 ");
+    assert_eq!(history(&mut late), history(&mut tom));
+}
+
+/// NATS stopped in the middle: people are told, what they say is refused, and then all goes on.
+#[test]
+fn while_nats_is_away_people_are_told_and_nothing_is_lost_or_doubled() {
+    let Some((folder, mut nats)) = nats() else {
+        return;
+    };
+    let one = Server::start(&folder.path().join("one"), &nats, "one.example", &[]);
+    let two = Server::start(&folder.path().join("two"), &nats, "two.example", &[]);
+    let (mut tom, mut ann) = (one.member("tom"), two.member("ann"));
+    for member in [&mut tom, &mut ann] {
+        member.says("JOIN #r");
+        member.hears(" 366 ");
+    }
+    tom.says("PRIVMSG #r :before");
+    ann.hears("PRIVMSG #r :before");
+    nats.stop();
+    tom.hears("The other servers cannot be reached");
+    ann.hears("The other servers cannot be reached");
+    tom.says("@label=x PRIVMSG #r :meanwhile");
+    assert!(tom.hears("FAIL ").contains("label=x"));
+    // What was said before can be read.
+    let before: Vec<_> = history(&mut ann)
+        .into_iter()
+        .map(|(_, text)| text)
+        .collect();
+    assert_eq!(before, ["before"]);
+    nats.restart();
+    tom.hears("The other servers can be reached again");
+    ann.hears("The other servers can be reached again");
+    ann.says("PRIVMSG #r :after");
+    tom.hears("PRIVMSG #r :after");
+    let texts: Vec<_> = history(&mut tom)
+        .into_iter()
+        .map(|(_, text)| text)
+        .collect();
+    assert_eq!(texts, ["before", "after"]);
+    assert_eq!(history(&mut ann), history(&mut tom));
+}
+
+/// A server, NATS, and both, killed under load: whatever was acknowledged is there once, and in one
+/// order for everyone.
+#[test]
+fn what_was_acknowledged_survives_kills_once_and_in_one_order() {
+    let Some((folder, mut nats)) = nats() else {
+        return;
+    };
+    let two = Server::start(&folder.path().join("two"), &nats, "two.example", &[]);
+    let mut acknowledged: Vec<String> = vec![];
+    for round in 0..3 {
+        let one = Server::start(&folder.path().join("one"), &nats, "one.example", &[]);
+        let mut tom = one.member(&format!("tom{round}"));
+        tom.says("JOIN #r");
+        tom.hears(" 366 ");
+        // As many as are acknowledged before the end comes.
+        let end = 40 + 25 * round;
+        for number in 0..200 {
+            tom.says(&format!("PRIVMSG #r :{round}-{number}"));
+        }
+        for _ in 0..end {
+            acknowledged.push(said(&tom.hears(" PRIVMSG #r :")).unwrap().1);
+        }
+        match round {
+            0 => one.kill(),
+            1 => {
+                nats.kill();
+                nats.restart();
+                one.kill();
+            }
+            _ => {
+                one.process.signal(Signal::KILL);
+                nats.kill();
+                nats.restart();
+            }
+        }
+    }
+    let one = Server::start(&folder.path().join("one"), &nats, "one.example", &[]);
+    let (mut ann, mut bob) = (one.member("ann"), two.member("bob"));
+    for member in [&mut ann, &mut bob] {
+        member.says("JOIN #r");
+        member.hears(" 366 ");
+    }
+    // One more, so that both have read all that came before.
+    let until = Instant::now() + DEADLINE;
+    loop {
+        ann.says("PRIVMSG #r :last");
+        let answer = ann.hears("");
+        if answer.contains("PRIVMSG #r :last") {
+            break;
+        }
+        assert!(Instant::now() < until, "{answer}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    bob.hears("PRIVMSG #r :last");
+    let all = history(&mut ann);
+    assert_eq!(all, history(&mut bob), "one order for everyone");
+    let mut ids: Vec<_> = all.iter().map(|(id, _)| id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), all.len(), "nothing twice");
+    let mut rest = all.iter().map(|(_, text)| text);
+    for text in &acknowledged {
+        assert!(rest.any(|there| there == text), "{text} in its place");
+    }
+}
+
+/// What is wrong is one line that says what to do.
+#[test]
+fn what_makes_no_cluster_is_said_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |args: &[&str], code: i32, expected: &str| {
+        let serve = ["serve", "chat", "127.0.0.1:0", "--server-name", "a.example"];
+        let exit = Process::run(sockeye(folder.path(), &serve).args(args));
+        let text = exit.stderr_text();
+        assert_eq!(exit.code, Some(code), "{text}");
+        assert!(text.contains(expected), "{text}");
+    };
+    check(
+        &["--cluster", "nats://me:secret@127.0.0.1"],
+        2,
+        "secrets never stand in arguments",
+    );
+    check(
+        &[
+            "--cluster",
+            "nats://127.0.0.1:1",
+            "--cluster-credentials",
+            "/nonexistent",
+        ],
+        2,
+        "cannot read the credentials in /nonexistent",
+    );
+}
