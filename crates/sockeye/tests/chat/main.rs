@@ -1,6 +1,7 @@
 //! `serve chat` as its members meet it: real sockets, real clients, and peers that break every rule.
 
 mod accounts;
+mod client;
 mod cluster;
 mod endpoints;
 mod full;
@@ -10,6 +11,7 @@ mod interop;
 mod irc;
 mod kills;
 mod limits;
+mod plain_contacts;
 mod programs;
 mod rooms;
 mod screen;

@@ -97,6 +97,14 @@ impl Server {
         Irc::connect(&self.address("tcp"))
     }
 
+    /// Ends it as a power failure would, and gives back its home.
+    #[track_caller]
+    pub(crate) fn kill(mut self) -> TempDir {
+        self.process.signal(Signal::KILL);
+        self.process.exit();
+        self.home
+    }
+
     /// Asks it to end, and waits until it has.
     #[track_caller]
     pub(crate) fn stop(mut self) -> (Exit, TempDir) {
