@@ -36,5 +36,6 @@ texts! {
     CONTACT_GONE: "the connection has ended", "连接已结束";
     CONNECTED_TO: "{server}: connected as {nick}", "{server}：已连接，昵称 {nick}";
     ALL_NOT_DELIVERED: "{n} of the messages were not delivered", "有 {n} 条消息未能送达";
+    EXPORTED: "{n} messages are in {file}", "{n} 条消息已写入 {file}";
     NOT_DELIVERED: "not delivered to {to}: {text}", "未能送达 {to}：{text}";
 }

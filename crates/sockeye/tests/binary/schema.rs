@@ -304,3 +304,21 @@ fn every_line_about_sockets_is_as_documented() {
     let (names, _) = lines(&["--summary"]);
     assert!(names.iter().any(|name| name == "counted"));
 }
+
+#[test]
+fn every_line_of_a_chat_is_as_documented() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("events");
+    let chat = serve(&["chat", "127.0.0.1:0", "--history", "off"]);
+    let at = endpoint(&chat, "tcp:");
+    let args = ["chat", &at, "--nick", "tom", "--room", "#r", "--events"];
+    let mut client = sockeye(&[&args[..], &[file.to_str().unwrap()]].concat());
+    let mut client = Process::start(client.env("HOME", folder.path()));
+    client.write_stdin(b"hello\n/msg nobody hello\n");
+    assert_eq!(client.exit().code, Some(1));
+    let seen = names_in(&std::fs::read_to_string(&file).unwrap());
+    let seen: BTreeSet<_> = seen.iter().map(String::as_str).collect();
+    let expected = ["chat_delivery", "chat_message", "chat_server", "error"];
+    // Beside what its connections tell.
+    assert!(seen.is_superset(&BTreeSet::from(expected)), "{seen:?}");
+}

@@ -354,3 +354,41 @@ fn ngircd_takes_what_we_say() {
     );
     assert_eq!(exit.code, Some(1), "{}", exit.stderr_text());
 }
+
+#[test]
+fn what_is_kept_can_be_exported() {
+    let server = Server::start(&[]);
+    let home = home();
+    let args = [&*server.address("tcp"), "--nick", "tom", "--room", "#r"];
+    assert_eq!(says(home.path(), &args, "你好\n").code, Some(0));
+    let store = server.path("data/sockeye/chat");
+    let args = ["--store", store.to_str().unwrap(), "--export"];
+    let exit = says(home.path(), &[&args[..], &["-"]].concat(), "");
+    assert_eq!(exit.code, Some(0), "{}", exit.stderr_text());
+    let texts: Vec<_> = exit
+        .stdout_text()
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["text"].clone())
+        .collect();
+    assert_eq!(texts, ["你好"]);
+    let file = home.path().join("kept.txt");
+    let exit = says(
+        home.path(),
+        &[&args[..], &[file.to_str().unwrap()]].concat(),
+        "",
+    );
+    assert!(
+        exit.stderr_text().contains("1 messages are in"),
+        "{}",
+        exit.stderr_text()
+    );
+    assert!(std::fs::read_to_string(&file).unwrap().contains("你好"));
+    let exit = says(home.path(), &["--export", "-"], "");
+    assert_eq!(exit.code, Some(2));
+    assert!(
+        exit.stderr_text().contains("nothing is kept"),
+        "{}",
+        exit.stderr_text()
+    );
+    server.stop();
+}

@@ -30,6 +30,14 @@ pub(super) const PAGE: Page = Page {
         ("until", "有人说出这段文字后结束"),
         ("timeout", "服务器这么久没有相关回应则放弃"),
         (
+            "export",
+            "把本机服务器保存的全部内容写入文件后结束：JSON Lines，文件名以 .txt 结尾则为文本；`-` 为标准输出",
+        ),
+        (
+            "store",
+            "服务器的文件夹，同 `serve chat --store` [默认：~/.local/share/sockeye/chat]",
+        ),
+        (
             "events",
             "把事件写入文件，或写入已打开的描述符 fd:N（docs/events.md）",
         ),

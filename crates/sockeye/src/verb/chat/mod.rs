@@ -2,6 +2,7 @@
 
 mod client;
 mod contacts;
+mod export;
 mod lines;
 mod model;
 mod password;
@@ -71,6 +72,13 @@ pub(crate) struct Chat {
     /// Give up when the server says nothing to the point for so long
     #[arg(long, value_name = "TIME", default_value = "30s", help_heading = SCRIPTS)]
     timeout: Wait,
+    /// Write all that a server of this machine has kept to a file, and end: JSON Lines, or text where
+    /// its name ends in .txt; `-` is standard output
+    #[arg(long, value_name = "FILE", help_heading = SCRIPTS, conflicts_with_all = ["endpoint", "rooms", "to", "events"])]
+    export: Option<PathBuf>,
+    /// The server's folder, as `serve chat --store` has it [default: ~/.local/share/sockeye/chat]
+    #[arg(long, value_name = "DIR", help_heading = SCRIPTS, requires = "export")]
+    store: Option<PathBuf>,
     /// Write events to a file, or to an open descriptor: fd:N (docs/events.md)
     #[arg(long, value_name = "FILE", help_heading = SCRIPTS)]
     events: Option<Target>,
@@ -81,6 +89,9 @@ const SCRIPTS: &str = "For scripts";
 
 impl Chat {
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        if let Some(file) = &self.export {
+            return export::run(file, self.store.as_deref(), context);
+        }
         let is_screen = !self.lines
             && !self.no_stdin
             && self.until.is_none()

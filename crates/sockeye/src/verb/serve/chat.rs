@@ -284,11 +284,16 @@ fn keeping(entry: &Entry) -> anyhow::Result<Option<Keeping>> {
             .map_or(default.max_messages, |count| count.0.get() as u64),
         ..default
     };
-    let folder = match &entry.store {
-        Some(folder) => folder.clone(),
-        None => data_home()?.join("sockeye/chat"),
-    };
+    let folder = store(entry.store.as_deref())?;
     Ok(Some(Keeping { folder, options }))
+}
+
+/// The folder where what is said is kept: the one that was asked for, else the user's own.
+pub(crate) fn store(asked: Option<&Path>) -> anyhow::Result<PathBuf> {
+    match asked {
+        Some(folder) => Ok(folder.to_owned()),
+        None => Ok(data_home()?.join("sockeye/chat")),
+    }
 }
 
 /// Where this user's programs keep their data (XDG Base Directory Specification).

@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use answers::Maker;
+pub(crate) use chat::store as chat_store;
 pub(crate) use entry::{Entry, Service};
 use exchange::{Exchange, Show};
 
