@@ -97,15 +97,18 @@ impl World {
         let Some(member) = self.members.get(&of) else {
             return;
         };
-        let mut told = std::collections::BTreeMap::new();
-        for room in member.rooms.iter().filter_map(|name| self.rooms.get(name)) {
-            for (id, seat) in &room.seats {
-                if let Some(outbox) = seat.outbox.as_ref().filter(|_| *id != of) {
-                    told.entry(*id).or_insert(outbox);
-                }
-            }
+        let rooms = member.rooms.iter().filter_map(|name| self.rooms.get(name));
+        let seats = rooms.flat_map(|room| &room.seats);
+        let others = seats.filter(|(id, _)| **id != of);
+        let mut told: Vec<_> = others
+            .filter_map(|(id, seat)| Some((id, seat.outbox.as_ref()?)))
+            .collect();
+        // In one room everybody sits once, and in that order.
+        if member.rooms.len() > 1 {
+            told.sort_unstable_by_key(|(id, _)| *id);
+            told.dedup_by_key(|(id, _)| *id);
         }
-        for outbox in told.into_values() {
+        for (_, outbox) in told {
             encoded.send(outbox);
         }
     }

@@ -198,6 +198,7 @@ pub(super) fn check(entry: &Entry) -> anyhow::Result<()> {
         return Ok(());
     }
     clustered::check(entry)?;
+    guests::check(entry)?;
     if entry.history == Some(Switch::Off) {
         for (given, flag) in [
             (entry.store.is_some(), "store"),
@@ -384,6 +385,13 @@ mod tests {
         check_line(Service::Chat, Err("history is off"), |entry| {
             (entry.history, entry.store) = (Some(Switch::Off), Some("x".into()));
         });
+        check_line(
+            Service::Chat,
+            Err("UTF-16LE is for reading only"),
+            |entry| {
+                entry.guest_encoding = "utf-16".parse().ok();
+            },
+        );
         check_line(Service::Chat, Err("chat takes no quit-on"), |entry| {
             entry.quit_on = Some("exit".into());
         });

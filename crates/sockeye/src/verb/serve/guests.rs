@@ -11,7 +11,8 @@ use sockeye_chat::service::{Chat, Members};
 use sockeye_service::Service as Answers;
 
 use super::Entry;
-use crate::values::Wait;
+use crate::exit::usage;
+use crate::values::{Charset, Wait};
 
 /// How long a guest may say nothing before he is gone.
 pub(super) const IDLE: Duration = Duration::from_mins(10);
@@ -36,6 +37,17 @@ impl FromStr for RoomName {
 impl fmt::Display for RoomName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// Refuses an encoding in which nothing can be said to guests.
+pub(super) fn check(entry: &Entry) -> anyhow::Result<()> {
+    match entry.guest_encoding {
+        Some(Charset(encoding)) if encoding.output_encoding() != encoding => Err(usage!(
+            "{} is for reading only; guests could not be answered in it",
+            encoding.name()
+        )),
+        _ => Ok(()),
     }
 }
 

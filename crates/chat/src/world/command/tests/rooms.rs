@@ -462,3 +462,25 @@ fn who_rules_the_server_may_do_everything_in_rooms() {
          boss < 366 boss #r :End of /NAMES list",
     );
 }
+
+/// However many rooms two share, each hears once what the other does.
+#[test]
+fn who_shares_several_rooms_hears_once() {
+    let mut scene = Scene::new();
+    for who in ["tom", "bob", "eve"] {
+        scene.comes(who, "");
+    }
+    scene.says("tom", "JOIN #a,#b,#c");
+    scene.says("bob", "JOIN #b,#a");
+    scene.says("eve", "JOIN #c");
+    scene.forget();
+    scene.plays(
+        "tom > NICK thomas
+         bob < :tom NICK :thomas
+         eve < :tom NICK :thomas
+         tom < :tom NICK :thomas
+         bob > QUIT
+         bob < ERROR :Quit
+         tom < :bob QUIT :Quit",
+    );
+}
