@@ -33,7 +33,7 @@ texts! {
     TOO_SMALL: "too small", "窗口太小";
     HELP_TITLE: " Keys ", " 按键 ";
     HELP_COMMANDS: "/help lists the commands. ↑ ↓ and PageDown move this page, Esc closes it.", "输入 /help 查看命令。↑ ↓ 与 PageDown 翻看，Esc 关闭。";
-    SAID_TITLE: " Esc closes ", " 按 Esc 关闭 ";
+    SAID_TITLE: " ↑ ↓ move, Esc closes ", " ↑ ↓ 翻看，Esc 关闭 ";
     KEY_ENTER: "send; where a contact is chosen: open", "发送；选择联系人时：打开";
     KEY_NEW_LINE: "begin another line, which is sent as a message of its own", "另起一行，各行分别作为一条消息发送";
     KEY_TAB: "complete a nick, a room, a contact or a command; again: the next, or the one before", "补全昵称、房间、联系人或命令；再按：下一个或上一个";

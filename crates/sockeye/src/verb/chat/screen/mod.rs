@@ -15,6 +15,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod top;
+mod traffic;
 mod wrap;
 
 use std::future::pending;

@@ -8,8 +8,9 @@ use jiff::tz::TimeZone;
 use super::input::{Edited, Input};
 use super::look::Look;
 use super::over::{Content, Over};
-use super::page::{Page, Traffic};
+use super::page::Page;
 use super::scroll::Scroll;
+use super::traffic::Traffic;
 use super::wrap;
 use crate::catalogue::chat_screen as say;
 use crate::ui::escape;
@@ -125,6 +126,10 @@ impl State {
         let was_ending = std::mem::take(&mut self.is_ending);
         self.hint = None;
         self.waiting = None;
+        // Whoever goes back to the contacts finds the one marked that he comes from.
+        if let Some(current) = model.current() {
+            self.picked = Some(current.id);
+        }
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         let alt = key.modifiers.contains(KeyModifiers::ALT);
         if control && key.code == KeyCode::Char('c') {

@@ -318,6 +318,10 @@ fn the_list_is_walked_and_opened() {
     assert_eq!(seat.model.current().unwrap().name, "TOM");
     seat.press(KeyCode::Char('3'), KeyModifiers::ALT);
     assert_eq!(seat.model.current().unwrap().name, "desk");
+    seat.type_in("quit\n");
+    assert!(seat.model.current().is_none());
+    seat.key(KeyCode::Enter);
+    assert_eq!(seat.model.current().unwrap().name, "desk");
     seat.hear(":carl!c@h PRIVMSG #tea :hi");
     seat.hear(":bob!b@h PRIVMSG ann :you!");
     seat.press(KeyCode::Char('a'), KeyModifiers::ALT);
@@ -332,7 +336,7 @@ fn what_the_client_says_in_many_lines_stands_in_a_box() {
     seat.type_in("#tea\n/help\n");
     let drawn = seat.draw();
     assert!(
-        drawn.contains("┌ Esc closes") && drawn.contains("/away"),
+        drawn.contains("Esc closes ─") && drawn.contains("/away"),
         "{drawn}"
     );
     seat.key(KeyCode::End);
