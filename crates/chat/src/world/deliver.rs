@@ -195,11 +195,27 @@ impl World {
                 if let Some(local) = outbox {
                     encoded.send(&local.outbox);
                 }
+                // Nobody waits for it any more who is here: it was in doubt, and is kept after all.
+                let late = author.is_none().then(|| self.author_of(&run[0])).flatten();
+                let late = late.filter(|outbox| outbox.caps().has(Caps::ECHO));
+                if let Some(outbox) = late.filter(|_| !is_to_himself(&run[0])) {
+                    encoded.send(outbox);
+                }
             }
         }
         for entry in run {
             self.acknowledge(entry);
         }
+    }
+
+    /// Who has said this, if he is connected here and still as he was then.
+    fn author_of(&self, entry: &Entry) -> Option<&Arc<Outbox>> {
+        let from = &entry.draft.from;
+        let member = self
+            .members
+            .get(self.nicks.get(&Folded::new(&from.nick))?)?;
+        let local = member.local().filter(|_| member.source == *from)?;
+        Some(&local.outbox)
     }
 
     /// Tells the author that what he said is kept: by its echo, by its label, or by nothing.

@@ -112,6 +112,7 @@ async fn what_nobody_knows_of_is_said_to_be_so_and_may_be_heard_later_once() {
     one.hears("tom", &["first"]).await;
     nats.signal(Signal::STOP);
     one.says("tom", "PRIVMSG #r :doubtful").await;
+    one.hears("tom", &["FAIL * MESSAGE_IN_DOUBT "]).await;
     one.until("it is refused", || !one.refused().is_empty())
         .await;
     assert!(

@@ -207,6 +207,11 @@ impl World {
         let by = draft.by;
         self.answering(draft, |world| match draft.kind {
             Drafted::Account => world.register_refused(by, &why.to_string()),
+            Drafted::Said if matches!(why, Refusal::Unanswered(_)) => {
+                let why =
+                    format!("Nobody knows whether it is kept, and it may still be heard: {why}");
+                world.fail(by, "*", "MESSAGE_IN_DOUBT", &why);
+            }
             Drafted::Said => {
                 let why = format!("Nobody has heard it: {why}");
                 world.fail(by, "*", "MESSAGE_NOT_KEPT", &why);

@@ -1,5 +1,7 @@
+use std::sync::Arc;
+
 use super::{Afar, Seen, SeenSeat};
-use crate::log::Source;
+use crate::log::{Act, Draft, Entry, MsgId, Source, Target, Verb};
 use crate::world::scene::{NOON_MS, Scene};
 
 const BOB: Afar = Afar { run: 7, member: 1 };
@@ -121,4 +123,34 @@ fn two_of_other_servers_never_share_a_nick() {
         scene.hears("tom")[0],
         ":sockeye.local 353 tom = #r :@tom bob_"
     );
+}
+
+/// What was in doubt and is kept after all is its author's: he hears it as he would have before.
+#[test]
+fn what_was_in_doubt_comes_back_to_its_author() {
+    let mut scene = Scene::new();
+    let tom = scene.comes("tom", "echo-message");
+    scene.comes("ann", "");
+    let from = scene.world.here(tom).unwrap().source;
+    let draft = Draft {
+        id: MsgId::new(9, 9),
+        from: Arc::new(from),
+        act: Act::Say {
+            verb: Verb::Privmsg,
+            to: Target::Person {
+                nick: "ann".into(),
+                account: None,
+            },
+            text: "late".into(),
+            tags: String::new(),
+        },
+    };
+    let entry = Entry {
+        seq: 1,
+        time_ms: NOON_MS,
+        draft,
+    };
+    scene.world.apply(&[entry]);
+    scene.check("ann", &[":tom!tom@loopback PRIVMSG ann :late"]);
+    scene.check("tom", &[":tom!tom@loopback PRIVMSG ann :late"]);
 }
