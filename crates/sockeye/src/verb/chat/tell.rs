@@ -105,7 +105,12 @@ impl<'a> Teller<'a> {
         let phrase = message.phrase(self.lang());
         let is_greeting =
             matches!(conversation.place, Place::Server(_)) && message.kind != Kind::Error;
-        if !is_greeting || self.context.global.verbose > 0 {
+        // Why a server is left for good ends the run, which says it.
+        let is_end = conversation.place.server().is_some_and(|id| {
+            let server = model.server(id);
+            server.state == State::Off && server.trouble.as_ref() == Some(&message.text)
+        });
+        if (!is_greeting || self.context.global.verbose > 0) && !is_end {
             self.say(&format!("{place}: {phrase}"));
         }
         Ok(())
