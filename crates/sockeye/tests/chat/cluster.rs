@@ -37,10 +37,14 @@ impl Server {
         Self { process }
     }
 
-    fn member(&self, nick: &str) -> Irc {
+    fn address(&self) -> String {
         let event = self.process.event("listening");
         let endpoint = event["endpoint"].as_str().unwrap();
-        Irc::join_in(endpoint.strip_prefix("tcp://").unwrap(), nick, CAPS)
+        endpoint.strip_prefix("tcp://").unwrap().to_owned()
+    }
+
+    fn member(&self, nick: &str) -> Irc {
+        Irc::join_in(&self.address(), nick, CAPS)
     }
 
     fn kill(mut self) {
@@ -139,6 +143,33 @@ fn two_servers_share_rooms_topics_history_and_who_is_there() {
     late.hears(" 332 late #r :trees");
     late.hears(" 366 ");
     assert_eq!(history(&mut late), history(&mut tom));
+}
+
+/// The owner of an account gets its name at once, whichever server it is used on; an account that was
+/// made on one server is one on both.
+#[test]
+fn the_owner_of_an_account_gets_its_name_on_whichever_server() {
+    let Some((folder, nats)) = nats() else {
+        return;
+    };
+    let one = Server::start(&folder.path().join("one"), &nats, "one.example", &[]);
+    let two = Server::start(&folder.path().join("two"), &nats, "two.example", &[]);
+    let mut tom = one.member("tom");
+    tom.says("REGISTER * * wood-and-water");
+    tom.hears("REGISTER SUCCESS tom ");
+    let mut ann = two.member("ann");
+    ann.says("PRIVMSG tom :is your account known here?");
+    tom.hears("is your account known here?");
+    ann.says("REGISTER tom * another-secret");
+    ann.hears("FAIL REGISTER ");
+    let mut again = Irc::connect(&two.address());
+    again.says("PASS tom:wood-and-water");
+    again.says("NICK tom");
+    again.says("USER tom 0 * :tom");
+    again.hears(" 001 tom ");
+    assert!(tom.hears("NICK :tom_").contains(":tom!"));
+    again.says("PRIVMSG ann :it is me");
+    assert!(ann.hears("it is me").contains(":tom!"));
 }
 
 /// NATS stopped in the middle: people are told, what they say is refused, and then all goes on.
