@@ -84,6 +84,8 @@ struct State {
     /// It wants to hear when no draft is left.
     awaits_drafts: bool,
     end: Option<End>,
+    /// Why the member was sent away, as others were told.
+    farewell: Option<Box<str>>,
 }
 
 /// Why nothing more is sent.
@@ -115,6 +117,7 @@ impl Outbox {
             waker: Waker::noop().clone(),
             awaits_drafts: false,
             end: None,
+            farewell: None,
         };
         Arc::new(Self {
             caps: AtomicU32::new(0),
@@ -191,6 +194,17 @@ impl Outbox {
         let mut state = self.lock();
         state.end.get_or_insert(End::Said);
         state.waker.wake_by_ref();
+    }
+
+    /// Nothing more will be said, for this reason.
+    pub(crate) fn part(&self, why: &str) {
+        self.lock().farewell.get_or_insert_with(|| why.into());
+        self.finish();
+    }
+
+    /// Why the member was sent away, if it was.
+    pub(crate) fn farewell(&self) -> Option<Box<str>> {
+        self.lock().farewell.clone()
     }
 
     /// Writes what waits; ready with the reason when nothing more is to be sent. For the member's

@@ -112,10 +112,14 @@ pub enum Kind {
     Gap,
     /// What watching cost: `offset` stops of the watched programs, `asked` nanoseconds each.
     Cost,
+    /// Somebody was let into the chat. Payload: a JSON object with the fields of docs/events.md.
+    MemberIn,
+    /// He is gone. Payload: as above.
+    MemberOut,
 }
 
 impl Kind {
-    const ALL: [Self; 31] = [
+    const ALL: [Self; 33] = [
         Self::Accepted,
         Self::Connected,
         Self::SessionOpened,
@@ -147,6 +151,8 @@ impl Kind {
         Self::Interface,
         Self::Gap,
         Self::Cost,
+        Self::MemberIn,
+        Self::MemberOut,
     ];
 
     /// The kind with this number.

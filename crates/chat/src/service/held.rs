@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use super::Chat;
 use super::cut::{Cut, Cutter};
+use super::door::{Door, Who};
 use super::flood::{BACKLOG_BYTES, Bucket};
 use crate::irc::LINE_BYTES;
 use crate::outbox::{End, Outbox};
@@ -90,6 +91,10 @@ pub(super) struct Held {
     bucket: Bucket,
     timer: Timer,
     lines: u64,
+    /// Tells who came and went.
+    door: Door,
+    /// Who it is said to be, once it is in; none again when it is said to be gone.
+    who: Option<Box<Who>>,
     /// Why it ended.
     reason: Option<Box<str>>,
 }
@@ -101,6 +106,7 @@ impl Held {
         outbox: Arc<Outbox>,
         source: Source,
         bucket: Bucket,
+        door: Door,
     ) -> Self {
         Self {
             chat,
@@ -115,6 +121,8 @@ impl Held {
             bucket,
             timer: Timer::default(),
             lines: 0,
+            door,
+            who: None,
             reason: None,
         }
     }
@@ -181,7 +189,12 @@ impl Held {
                 let outcome = ready!(job.as_mut().poll(cx));
                 self.hold = Hold::Nothing;
                 let id = self.id;
-                let then = self.chat.with_world(|world| world.on_outcome(id, outcome));
+                let chat = Arc::clone(&self.chat);
+                let then = chat.with_world(|world| {
+                    let then = world.on_outcome(id, outcome);
+                    self.look(world);
+                    then
+                });
                 self.obey(then, &[]);
                 return Poll::Ready(());
             }
@@ -297,7 +310,18 @@ impl Held {
         self.bucket.take(line.len());
         self.lines += 1;
         let then = world.on_line(self.id, line);
+        self.look(world);
         self.obey(then, line)
+    }
+
+    /// Tells once that it was let in.
+    fn look(&mut self, world: &World) {
+        if self.who.is_none()
+            && let Some(who) = world.who(self.id)
+        {
+            self.door.came(&who);
+            self.who = Some(Box::new(who));
+        }
     }
 
     /// The line that had to wait is said.
@@ -306,7 +330,12 @@ impl Held {
             return;
         };
         let id = self.id;
-        let then = self.chat.with_world(|world| world.on_line(id, &line));
+        let chat = Arc::clone(&self.chat);
+        let then = chat.with_world(|world| {
+            let then = world.on_line(id, &line);
+            self.look(world);
+            then
+        });
         self.obey(then, &line);
     }
 
@@ -386,9 +415,15 @@ impl Held {
     /// Others hear that the member went.
     fn leave(&mut self, why: &str) {
         let id = self.id;
-        self.chat.left(id, why);
+        // What it is called by now, if it was not sent away before.
+        let who = self.chat.left(id, why);
         self.outbox.finish();
         self.hold = Hold::Nothing;
+        if let Some(known) = self.who.take() {
+            let told = self.outbox.farewell();
+            let why = told.as_deref().unwrap_or(why);
+            self.door.left(&who.unwrap_or(*known), why);
+        }
     }
 
     fn ended(&mut self) -> Ended {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sockeye_net::Link;
 use sockeye_service::{BoxFuture, Conversation, Outcome, Session};
 
+use super::door::Door;
 use super::flood::Bucket;
 use super::held::{Held, Source};
 use super::wires::{Bytes, Messages};
@@ -47,7 +48,18 @@ impl Conversation for Members {
         if chat.is_over() {
             chat.with_world(|world| world.close(id, GOING_DOWN));
         }
-        Box::pin(Held::new(Arc::clone(chat), id, outbox, source, bucket))
+        let door = Door {
+            recorder: session.recorder,
+            conn: session.conn,
+        };
+        Box::pin(Held::new(
+            Arc::clone(chat),
+            id,
+            outbox,
+            source,
+            bucket,
+            door,
+        ))
     }
 
     fn ends_itself(&self) -> bool {

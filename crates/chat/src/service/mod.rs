@@ -1,6 +1,7 @@
 //! Everything between sockets and the [`World`]: who comes, what it says and hears, what takes time.
 
 mod cut;
+pub(crate) mod door;
 pub(crate) mod flood;
 mod held;
 mod keep;
@@ -34,6 +35,7 @@ use crate::history::History;
 use crate::log::{Entry, Follower, MsgId, Refusal};
 use crate::outbox::SENDQ_BYTES;
 use crate::world::{Claimed, Job, MemberId, Outcome, Settings, World};
+use door::Who;
 use names::KeyNames;
 use way::Gate;
 
@@ -199,10 +201,15 @@ impl Chat {
         lock(&self.keys)
     }
 
-    /// Somebody is gone, and so is what was known of him.
-    fn left(&self, id: MemberId, why: &str) {
-        self.with_world(|world| world.leave(id, why));
+    /// Somebody is gone, and so is what was known of him: who he was, if he was still there.
+    fn left(&self, id: MemberId, why: &str) -> Option<Who> {
+        let who = self.with_world(|world| {
+            let who = world.who(id);
+            world.leave(id, why);
+            who
+        });
         self.keys().remove(&id);
+        who
     }
 
     /// Sends everybody away when the server of this session drains.

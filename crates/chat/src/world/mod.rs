@@ -28,6 +28,7 @@ use crate::accounts::{Account, Names, NoNames};
 use crate::irc::{Folded, Message, ParseError};
 use crate::log::{Act, Draft, Log, MsgId};
 use crate::outbox::Outbox;
+use crate::service::door::Who;
 
 pub use command::{Job, Outcome, Then};
 pub use guest::{DESK, GUEST, Turned};
@@ -272,6 +273,15 @@ impl World {
     /// Whether anything is kept.
     pub(crate) fn keeps(&self) -> bool {
         self.log.is_some()
+    }
+
+    /// Who a member is, once he is in.
+    pub(crate) fn who(&self, id: MemberId) -> Option<Who> {
+        let member = self.members.get(&id).filter(|member| member.is_in())?;
+        Some(Who {
+            nick: member.source.nick.clone(),
+            account: member.source.account.clone(),
+        })
     }
 
     /// Whether something that was drafted here is not settled.

@@ -83,6 +83,9 @@ texts! {
     TRY_NCAT: "netcat", "netcat（ncat）";
     TRY_SOCAT_UDP: "a datagram", "一个数据报";
     TRY_SOCAT_UNIX: "a Unix socket", "Unix 套接字";
+    MEMBER_IN: "{nick} is in the chat", "{nick} 进入聊天";
+    MEMBER_IN_AS: "{nick} is in the chat, logged in as {account}", "{nick} 进入聊天，账号 {account}";
+    MEMBER_OUT: "{nick} left the chat: {reason}", "{nick} 离开聊天：{reason}";
     TRY_CHAT: "chat with whoever else is here", "与在场的人聊天";
     TRY_CHAT_NCAT: "the same with netcat: what you type is IRC", "用 netcat 聊天：输入的每一行都是 IRC";
     UNDECODABLE_TOTAL: "{count} could not be decoded; shown as \\xNN", "{count}无法解码，以 \\xNN 显示";

@@ -51,7 +51,9 @@ pub(super) fn of_event(
         | Kind::FileStored
         | Kind::FileSent
         | Kind::FileRefused
-        | Kind::FileInterrupted => {
+        | Kind::FileInterrupted
+        | Kind::MemberIn
+        | Kind::MemberOut => {
             line.put_some("peer", peer).merge(payload);
         }
         _ => {}
@@ -83,6 +85,8 @@ fn name(kind: Kind) -> &'static str {
         Kind::FileSent => "file_sent",
         Kind::FileRefused => "file_refused",
         Kind::FileInterrupted => "file_interrupted",
+        Kind::MemberIn => "member_in",
+        Kind::MemberOut => "member_out",
         _ => "other",
     }
 }

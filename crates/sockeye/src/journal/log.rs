@@ -6,7 +6,7 @@ use sockeye_trace::{Closing, Event, Kind, Time};
 
 use super::View;
 use super::names::Names;
-use super::{commands, files};
+use super::{commands, files, members};
 use crate::catalogue::{self as say, Lang, counted_bytes, counted_messages};
 use crate::ui::{Colour, Shown, Ui, escape, paint};
 
@@ -136,6 +136,7 @@ impl Log {
             | Kind::FileSent
             | Kind::FileRefused
             | Kind::FileInterrupted) => files::line(kind, payload, lang)?,
+            kind @ (Kind::MemberIn | Kind::MemberOut) => members::line(kind, payload, lang)?,
             _ => return None,
         };
         Some(text)

@@ -8,6 +8,7 @@ mod commands;
 mod files;
 mod line;
 mod log;
+mod members;
 mod names;
 mod sink;
 mod socket;

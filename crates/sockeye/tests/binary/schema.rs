@@ -128,6 +128,26 @@ fn every_line_about_commands_is_as_documented() {
 }
 
 #[test]
+fn every_line_about_members_is_as_documented() {
+    let mut chat = serve(&["chat", "127.0.0.1:0", "--history", "off"]);
+    let mut stream = connect(&chat);
+    stream
+        .write_all(b"NICK tom\r\nUSER tom 0 * :Tom\r\nQUIT\r\n")
+        .unwrap();
+    let _ = crate::harness::rest(&mut stream);
+    drop(stream);
+    chat.event("closed");
+    chat.signal(Signal::TERM);
+    let seen = names_in(&chat.exit().stdout_text());
+    for expected in ["member_in", "member_out"] {
+        assert!(
+            seen.iter().any(|name| name == expected),
+            "{expected} in {seen:?}"
+        );
+    }
+}
+
+#[test]
 fn every_line_of_a_dialler_is_as_documented() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("events");

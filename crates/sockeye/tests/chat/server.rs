@@ -128,12 +128,24 @@ fn two_talk_and_the_end_is_told() {
     ann.says("PRIVMSG #r :你好");
     assert!(tom.hears("PRIVMSG #r").ends_with(":你好"));
     assert!(ann.hears("PRIVMSG #r").starts_with('@'));
+    let came = server.process.wait_events("member_in", 2);
+    assert_eq!([&came[0]["nick"], &came[1]["nick"]], ["tom", "一棵树"]);
+    ann.says("NICK 两棵树");
+    ann.hears("NICK");
+    server.member("late", "").says("QUIT :bye");
+    let gone = server.process.event("member_out");
+    assert_eq!([&gone["nick"], &gone["reason"]], ["late", "Quit: bye"]);
+    ann.says("NICK 一棵树");
+    ann.hears("NICK");
     tom.says("PRIVMSG 一棵树 :hi");
     assert!(ann.hears("PRIVMSG").ends_with(":hi"));
-    server.stop();
+    let (exit, _home) = server.stop();
     assert_eq!(
         tom.rest().last().map(String::as_str),
         Some("ERROR :The server is going down")
     );
     ann.hears("ERROR :The server is going down");
+    let told = exit.stdout_text();
+    let gone = told.lines().filter(|line| line.contains("member_out"));
+    assert_eq!(gone.count(), 3, "{told}");
 }

@@ -123,7 +123,7 @@ impl World {
             self.vacate(name, id);
         }
         if let Some(local) = member.local() {
-            local.outbox.finish();
+            local.outbox.part(reason);
         }
     }
 
