@@ -212,23 +212,21 @@ impl Options {
     fn idle(&self) -> io::Result<()> {
         println!("\n| idle members of | how many | its own, each | the kernel's, each | both |");
         println!("|---|---|---|---|---|");
-        for contender in [OFF, Contender::Ngircd] {
-            let server = Server::start(&self.programs, contender, &[])?;
-            let words = ["--idle", &self.idle, "--pid", &server.pid()];
-            let events = self.bench(&server.endpoint, contender, &words)?;
-            let idle = events.iter().find(|event| event["ev"] == "bench_idle");
-            let idle = idle.ok_or_else(|| io::Error::other("idle: no result"))?;
-            let number = |field: &str| idle[field].as_f64().unwrap_or(f64::NAN);
-            let each = |bytes: f64| bytes / number("connections") / 1024.0;
-            let own = each(number("server_rss_bytes") - number("server_rss_before_bytes"));
-            let kernel = each(number("kernel_bytes") / 2.0);
-            println!(
-                "| {} | {} | {own:.2} KiB | {kernel:.2} KiB | {:.2} KiB |",
-                contender.name(),
-                number("connections"),
-                own + kernel
-            );
-        }
+        let server = Server::start(&self.programs, OFF, &[])?;
+        let words = ["--idle", &self.idle, "--pid", &server.pid()];
+        let events = self.bench(&server.endpoint, OFF, &words)?;
+        let idle = events.iter().find(|event| event["ev"] == "bench_idle");
+        let idle = idle.ok_or_else(|| io::Error::other("idle: no result"))?;
+        let number = |field: &str| idle[field].as_f64().unwrap_or(f64::NAN);
+        let each = |bytes: f64| bytes / number("connections") / 1024.0;
+        let own = each(number("server_rss_bytes") - number("server_rss_before_bytes"));
+        let kernel = each(number("kernel_bytes") / 2.0);
+        println!(
+            "| {} | {} | {own:.2} KiB | {kernel:.2} KiB | {:.2} KiB |",
+            OFF.name(),
+            number("connections"),
+            own + kernel
+        );
         Ok(())
     }
 

@@ -67,7 +67,16 @@ fn come(
     let count = plan.connections.div_ceil(PER_ROOM);
     let rooms: Vec<_> = (0..count).map(|_| Room::new(side.dialect)).collect();
     let room = |conn: usize| &rooms[conn / PER_ROOM];
-    chat::enter(plan, side, plan.connections, room, stop, tell)
+    let members = chat::enter(plan, side, plan.connections, room, stop, tell)?;
+    pause(SETTLES, stop);
+    // What they have heard of each other would lie in the kernel, and be counted as theirs.
+    let mut buffer = vec![0; 64 << 10];
+    for member in &members {
+        while rustix::net::recv(member, &mut buffer[..], RecvFlags::empty())
+            .is_ok_and(|(_, got)| got > 0)
+        {}
+    }
+    Ok(members)
 }
 
 /// Connections that say one message each.
