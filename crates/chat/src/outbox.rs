@@ -73,6 +73,8 @@ pub struct Outbox {
 
 struct State {
     wire: Box<dyn Wire>,
+    /// Whether whoever speaks may write: asked of the wire once.
+    is_direct: bool,
     /// What did not fit, or waits for the task.
     queue: VecDeque<Shared>,
     /// Bytes of the first one in the queue that have left.
@@ -109,6 +111,7 @@ impl Outbox {
     /// Sends over `wire`, with at most `limit` bytes waiting.
     pub fn new(wire: Box<dyn Wire>, limit: usize) -> Arc<Self> {
         let state = State {
+            is_direct: wire.is_direct(),
             wire,
             queue: VecDeque::new(),
             sent: 0,
@@ -249,7 +252,7 @@ impl State {
         if self.end.is_some() {
             return lines.len();
         }
-        if !self.queue.is_empty() || !self.wire.is_direct() {
+        if !self.queue.is_empty() || !self.is_direct {
             return 0;
         }
         match self.wire.try_write(lines) {
@@ -285,7 +288,7 @@ impl State {
                 Err(error) => self.broke(&error),
             }
         }
-        if !self.wire.is_direct()
+        if !self.is_direct
             && !matches!(self.end, Some(End::Slow | End::Broken(_)))
             && let Err(error) = ready!(self.wire.poll_flush(cx))
         {

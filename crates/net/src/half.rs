@@ -5,6 +5,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use rustix::io::Errno;
+use rustix::net::SendFlags;
 use sockeye_trace::ConnId;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
@@ -252,19 +254,20 @@ impl WriteHalf {
     }
 
     /// Writes as much of `bytes` as there is room for now; pending where there is none, and nobody
-    /// is woken when there is again. It takes nothing of a task's budget, which would stop whoever
-    /// writes to many sockets in one go. On anything but a bare socket it is always pending.
+    /// is woken when there is again. It asks the socket itself and nobody else: that is what counts
+    /// for whoever writes to many sockets in one go, and it takes nothing of a task's budget. On
+    /// anything but a bare socket it is always pending.
     pub fn try_write(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let Self { raw, tally } = self;
         tally.write(&[IoSlice::new(bytes)], bytes.len(), || {
-            let wrote = match raw {
-                RawWrite::Tcp(half) => half.try_write(bytes),
-                RawWrite::Unix(half) => half.try_write(bytes),
+            let socket = match &*raw {
+                RawWrite::Tcp(half) => AsRef::<TcpStream>::as_ref(half).as_fd(),
+                RawWrite::Unix(half) => AsRef::<UnixStream>::as_ref(half).as_fd(),
                 RawWrite::Pair(_) | RawWrite::Layered(_) => return Poll::Pending,
             };
-            match wrote {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
-                wrote => Poll::Ready(wrote),
+            match rustix::net::send(socket, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
+                Err(Errno::AGAIN | Errno::INTR) => Poll::Pending,
+                wrote => Poll::Ready(wrote.map_err(io::Error::from)),
             }
         })
     }
