@@ -1,6 +1,7 @@
 //! `serve chat --cluster`: two servers and a NATS, stopped and killed.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use sockeye_testkit::{DEADLINE, Nats, Process, Signal};
@@ -303,4 +304,50 @@ fn what_makes_no_cluster_is_said_in_one_line() {
         2,
         "cannot read the credentials in /nonexistent",
     );
+}
+
+/// Where there is one processor there is one thread for all that a server does.
+#[test]
+fn a_server_on_one_processor_joins_the_others() {
+    let Some((folder, nats)) = nats() else { return };
+    let Some(taskset) = sockeye_testkit::tool("taskset") else {
+        return;
+    };
+    let ours = rustix::thread::sched_getaffinity(None).unwrap();
+    let first = (0..rustix::thread::CpuSet::MAX_CPU).find(|cpu| ours.is_set(*cpu));
+    let place = nats.place();
+    let home = folder.path().join("home");
+    std::fs::create_dir_all(home.join("run")).unwrap();
+    let words = [
+        "serve",
+        "chat",
+        "127.0.0.1:0",
+        "--json",
+        "--cluster",
+        &place,
+    ];
+    let server = sockeye(
+        &home,
+        &[&words[..], &["--server-name", "one.test"]].concat(),
+    );
+    let mut command = Command::new(taskset);
+    command
+        .args(["-c", &first.unwrap().to_string()])
+        .arg(server.get_program())
+        .args(server.get_args())
+        .env_clear()
+        .envs(
+            server
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+    let process = Process::start(&mut command);
+    process.event("ready");
+    let server = Server { process };
+    let mut tom = server.member("tom");
+    tom.says("JOIN #r");
+    tom.hears(" 366 ");
+    tom.says("PRIVMSG #r :alone");
+    tom.hears("PRIVMSG #r :alone");
+    server.kill();
 }

@@ -35,15 +35,15 @@ impl<'a> Maker<'a> {
 
     /// Refuses an entry for which nothing could be made. What is kept by one alone is left alone:
     /// the one who has it may be running.
-    pub(super) fn check(&self, entry: &Entry) -> anyhow::Result<()> {
+    pub(super) async fn check(&self, entry: &Entry) -> anyhow::Result<()> {
         match entry.service {
             Some(Service::Chat) => chat::examine(entry),
-            _ => self.make(entry).map(drop),
+            _ => self.make(entry).await.map(drop),
         }
     }
 
     /// What answers for this entry.
-    pub(super) fn make(&self, entry: &Entry) -> anyhow::Result<Answers> {
+    pub(super) async fn make(&self, entry: &Entry) -> anyhow::Result<Answers> {
         let Some(service) = entry.service else {
             return Err(usage!("no service is given"));
         };
@@ -70,7 +70,7 @@ impl<'a> Maker<'a> {
             }
             Service::Exec => commands::make(self.context, entry)?,
             Service::Files => shared_folder::make(self.context, entry)?,
-            Service::Chat => chat::make(self.context, entry)?,
+            Service::Chat => chat::make(self.context, entry).await?,
         })
     }
 

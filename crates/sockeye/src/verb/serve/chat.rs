@@ -240,7 +240,7 @@ pub(super) fn examine(entry: &Entry) -> anyhow::Result<()> {
 }
 
 /// The chat, for nobody yet.
-pub(super) fn make(context: &Context, entry: &Entry) -> anyhow::Result<Answers> {
+pub(super) async fn make(context: &Context, entry: &Entry) -> anyhow::Result<Answers> {
     let options = ChatOptions {
         settings: settings(entry)?,
         lines_per_second: entry
@@ -252,7 +252,7 @@ pub(super) fn make(context: &Context, entry: &Entry) -> anyhow::Result<Answers> 
     };
     let retention = options.keeping.as_ref().and_then(Keeping::retention);
     let chat = match clustered::options(entry, &options.settings, retention)? {
-        Some(cluster) => clustered::start(options, cluster)?,
+        Some(cluster) => clustered::start(options, cluster).await?,
         None => Chat::start(options).map_err(|error| unopened(&error))?,
     };
     Ok(guests::with_members(chat, entry))

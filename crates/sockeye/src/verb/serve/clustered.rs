@@ -128,12 +128,11 @@ pub(super) fn options(
 }
 
 /// Opens the chat once it knows what the others know; nobody is let in before.
-pub(super) fn start(options: ChatOptions, cluster: ClusterOptions) -> anyhow::Result<Arc<Chat>> {
-    let runtime = tokio::runtime::Handle::current();
-    // Services are made one after the other, before anything is served.
-    let opened = tokio::task::block_in_place(|| {
-        runtime.block_on(Box::pin(Chat::start_united(options, cluster)))
-    });
+pub(super) async fn start(
+    options: ChatOptions,
+    cluster: ClusterOptions,
+) -> anyhow::Result<Arc<Chat>> {
+    let opened = Box::pin(Chat::start_united(options, cluster)).await;
     opened.map_err(|error| unopened(&error))
 }
 

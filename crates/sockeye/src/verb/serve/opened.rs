@@ -33,7 +33,7 @@ impl Opened {
         entry: &Entry,
     ) -> anyhow::Result<Self> {
         let recorder = context.net.recorder.clone();
-        let server = Server::new(maker.make(entry)?, entry.options()?, recorder);
+        let server = Server::new(maker.make(entry).await?, entry.options()?, recorder);
         let mut sockets = vec![];
         let endpoints = entry.with_options()?;
         if endpoints.is_empty() {

@@ -36,7 +36,7 @@ impl Exchange<'_> {
             limits,
             same,
             mut changes,
-        } = self.plan(config)?;
+        } = self.plan(config).await?;
         let stays = |old: &Running| {
             let label = old.entry.label();
             same.contains(&label) || limits.iter().any(|(entry, _)| entry.label() == label)
@@ -65,11 +65,11 @@ impl Exchange<'_> {
     }
 
     /// Compares what runs with what should, and refuses what cannot run before anything changes.
-    fn plan(&self, config: &Config) -> anyhow::Result<Plan> {
+    async fn plan(&self, config: &Config) -> anyhow::Result<Plan> {
         let mut plan = Plan::default();
         for entry in &config.entries {
             let options = entry.options()?;
-            self.maker.check(entry)?;
+            self.maker.check(entry).await?;
             let label = entry.label();
             match self.running.iter().find(|old| old.entry.label() == label) {
                 Some(old) if old.entry == *entry => plan.same.push(label),
