@@ -230,7 +230,8 @@ impl Page<'_> {
 
     /// The columns that nicks have.
     fn nicks(&self) -> usize {
-        (self.columns / 7).clamp(8, 16)
+        // A guest has eleven, and whoever answers him has to write all of them.
+        (self.columns / 6).clamp(11, 16)
     }
 
     fn blank(&self) -> String {
