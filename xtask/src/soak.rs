@@ -47,7 +47,8 @@ enum Campaign {
         #[arg(long, default_value_t = 500)]
         times: u32,
     },
-    /// Kill a chat server while people talk, again and again; what they heard is still there
+    /// Kill a chat server, then a server of several, their NATS, or both, while people talk, again
+    /// and again; what they heard is still there
     ChatKills {
         /// How many times
         #[arg(long, default_value_t = 200)]
@@ -80,10 +81,15 @@ impl Soak {
             }
             Campaign::ChatKills { times, seed } => {
                 let mut test = cargo(["test", "-p", "sockeye", "--test", "chat"]);
-                test.arg("what_was_heard_outlives_the_sudden_death_of_the_server")
+                test.args(["--", "--test-threads=1"])
+                    .arg("what_was_heard_outlives_the_sudden_death_of_the_server")
+                    .arg("what_was_acknowledged_survives_kills_once_and_in_one_order")
                     .env("SOCKEYE_KILLS", times.to_string())
                     .env("SOCKEYE_SEED", seed.to_string());
-                step(&format!("{times} kills of a chat server"), &mut test)
+                step(
+                    &format!("{times} kills of a chat, and {times} of several as one"),
+                    &mut test,
+                )
             }
             Campaign::Repeat { times, only } => repeat(times, only.as_deref()),
             Campaign::Garbage { connections, seed } => {

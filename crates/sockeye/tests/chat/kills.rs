@@ -94,8 +94,14 @@ fn check(place: &HashMap<&Heard, usize>, heard: &[Heard]) {
     );
 }
 
+/// At how many points something is killed, and the seed from which these are drawn.
+pub(crate) fn campaign() -> (u64, u64) {
+    let number = |name, default| std::env::var(name).map_or(default, |text| text.parse().unwrap());
+    (number("SOCKEYE_KILLS", 3), number("SOCKEYE_SEED", 1))
+}
+
 /// Numbers that are drawn, the same for the same seed (Knuth's constants).
-fn draw(state: &mut u64, below: u64) -> u64 {
+pub(crate) fn draw(state: &mut u64, below: u64) -> u64 {
     *state = state
         .wrapping_mul(6_364_136_223_846_793_005)
         .wrapping_add(1_442_695_040_888_963_407);
@@ -107,8 +113,7 @@ fn draw(state: &mut u64, below: u64) -> u64 {
 /// more points.
 #[test]
 fn what_was_heard_outlives_the_sudden_death_of_the_server() {
-    let points: u64 = std::env::var("SOCKEYE_KILLS").map_or(3, |points| points.parse().unwrap());
-    let mut seed = std::env::var("SOCKEYE_SEED").map_or(1, |seed| seed.parse().unwrap());
+    let (points, mut seed) = campaign();
     let args = ["127.0.0.1:0", "--flood", "off"];
     let mut server = Server::start(&args[1..]);
     let mut all: Vec<Vec<Heard>> = vec![];
