@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sockeye_testkit::{DEADLINE, Nats, Process, Signal};
 use tempfile::TempDir;
