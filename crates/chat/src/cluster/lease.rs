@@ -53,15 +53,6 @@ impl Leases {
             lived: Instant::now(),
         });
     }
-
-    /// The names of other servers that are known, each once.
-    pub(super) fn servers(&self) -> Vec<String> {
-        let others = lock(&self.others);
-        let mut names: Vec<_> = others.values().map(|other| other.server.clone()).collect();
-        names.sort_unstable();
-        names.dedup();
-        names
-    }
 }
 
 fn key_of(run: u64) -> String {

@@ -124,7 +124,6 @@ pub struct Cluster {
     shared: Arc<Shared>,
     /// How far the stream was read, until somebody follows it.
     reading: Mutex<Option<read::Reading>>,
-    missed: u64,
     whole: watch::Sender<bool>,
     tasks: Mutex<JoinSet<()>>,
 }
@@ -207,7 +206,7 @@ impl Cluster {
         });
         let mut reading = read::Reading::after(cache.as_ref());
         shared.check_origin(cache.as_ref())?;
-        let missed = reading.catch_up(&shared, cache).await?;
+        reading.catch_up(&shared, cache).await?;
         lease::begin(&shared)
             .await
             .map_err(|why| ClusterError::Streams {
@@ -217,16 +216,9 @@ impl Cluster {
         Ok(Arc::new(Self {
             shared,
             reading: Mutex::new(Some(reading)),
-            missed,
             whole: watch::channel(false).0,
             tasks: Mutex::default(),
         }))
-    }
-
-    /// How many messages of the stream were not there any more when this server came back: it was
-    /// away for longer than they are kept.
-    pub fn missed(&self) -> u64 {
-        self.missed
     }
 
     /// Tells `town` from now on what happens on all servers, until it is gone.
@@ -272,11 +264,6 @@ impl Cluster {
     pub async fn claim(&self, nick: &str, member: MemberId, takes: bool) -> Claimed {
         // Whoever waits for this is a member, and members are many: this is there only meanwhile.
         Box::pin(names::claim(&self.shared, nick, member, takes)).await
-    }
-
-    /// The names of other servers that are known.
-    pub fn others(&self) -> Vec<String> {
-        self.shared.leases.servers()
     }
 
     /// Leaves: what has still to be told is told, and that this server is gone.

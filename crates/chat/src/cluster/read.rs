@@ -49,12 +49,12 @@ impl Reading {
         }
     }
 
-    /// Reads what was said while this server was away. Says how many pages are not there any more.
+    /// Reads what was said while this server was away, but for what is not kept any more.
     pub(super) async fn catch_up(
         &mut self,
         shared: &Shared,
         cache: &Arc<dyn Cache>,
-    ) -> Result<u64, ClusterError> {
+    ) -> Result<(), ClusterError> {
         let failed = |why: String| ClusterError::Streams {
             network: shared.options.network.clone(),
             why,
@@ -68,8 +68,6 @@ impl Reading {
                 theirs: state.last_sequence,
             });
         }
-        let missed = state.first_sequence.saturating_sub(self.place + 1);
-        let missed = if self.place == 0 { 0 } else { missed };
         let opened = Reader::begin(&shared.link, &shared.streams.chat, self.from()).await;
         let mut reader = opened.map_err(failed)?;
         while let Some(message) = reader.next_there().await.map_err(failed)? {
@@ -85,7 +83,7 @@ impl Reading {
                 .and_then(|kept| kept)
                 .map_err(ClusterError::Cache)?;
         }
-        Ok(missed)
+        Ok(())
     }
 
     /// Reads for as long as this server lives; what is read goes to `keeper`.
