@@ -2,6 +2,7 @@
 //! programs; and the namespaces in which all of it may be seen without privilege.
 
 pub mod capture;
+pub mod lab;
 pub mod namespace;
 pub mod sockets;
 pub mod watch;

@@ -116,10 +116,12 @@ pub enum Kind {
     MemberIn,
     /// He is gone. Payload: as above.
     MemberOut,
+    /// What a lab says beside what it sees: its steps, socket tables, counters. JSON text.
+    Note,
 }
 
 impl Kind {
-    const ALL: [Self; 33] = [
+    const ALL: [Self; 34] = [
         Self::Accepted,
         Self::Connected,
         Self::SessionOpened,
@@ -153,6 +155,7 @@ impl Kind {
         Self::Cost,
         Self::MemberIn,
         Self::MemberOut,
+        Self::Note,
     ];
 
     /// The kind with this number.

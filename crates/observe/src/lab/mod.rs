@@ -1,0 +1,16 @@
+//! The lab: two hosts of one's own, joined by a wire that is this program, and a script of what their
+//! programs do.
+//!
+//! A [`Scenario`] is a file: what the hosts and the wire are like ([`Setting`]), what happens
+//! ([`Step`]s), what must be seen ([`Expect`]), and why, in two languages. It runs twice: plain, and
+//! with its cure. What a run tells beside its calls and packets are [`Note`]s.
+
+mod note;
+mod scenario;
+mod script;
+
+pub use note::{Done, Note, Seen};
+pub use scenario::{
+    Cure, Expect, Group, HostSetting, Run, Scenario, Setting, Step, Test, Text, Value,
+};
+pub use script::{Action, Data, Host, Kind, Options, Wait, WireAction};
