@@ -107,9 +107,11 @@ impl View<'_> {
 
     fn failed_connect(&self, errnos: &[i32]) -> Option<(&Step, i32)> {
         self.steps.iter().find_map(|step| match step.what {
-            What::Called(call, result) if CONNECTS.contains(&call) => errnos
-                .contains(&result.saturating_neg())
-                .then_some((step, -result)),
+            What::Called(call, result) if CONNECTS.contains(&call) => {
+                // A file may say that a call returned the least number there is.
+                let errno = result.saturating_neg();
+                errnos.contains(&errno).then_some((step, errno))
+            }
             _ => None,
         })
     }
@@ -376,6 +378,15 @@ mod tests {
             ["A connect of python3 (pid 100) to 127.0.0.1:5000 had no answer: ENETUNREACH (101)."]
         );
         assert!(told(unseen(libc::EINPROGRESS), &UNANSWERED).is_empty());
+    }
+
+    #[test]
+    fn a_result_that_no_kernel_returns_is_no_refusal() {
+        let script = syns(&[0], |script| {
+            let (call, to) = (Call::Connect, "127.0.0.1:5000");
+            script.called(0, CLIENT, call, i32::MIN, to, TcpState::Close);
+        });
+        assert!(told(script, &REFUSED).is_empty());
     }
 
     #[test]
