@@ -261,7 +261,8 @@ async fn who_is_not_let_in_is_told_why() {
     let full = thread::spawn(move || -> std::io::Result<_> {
         let (mut stream, _) = listener.accept()?;
         stream.write_all(b"ERROR :full\x1b house\r\n")?;
-        Ok(stream)
+        // The listener's end would reset those that wait in it, which may be heard first.
+        Ok((stream, listener))
     });
     let error = run(&plan(), &endpoint).await.expect_err("a full house");
     assert_eq!(
