@@ -6,6 +6,7 @@ mod config;
 mod context;
 mod journal;
 mod ours;
+mod recording;
 mod runtime_dir;
 mod signals;
 mod supervisor;

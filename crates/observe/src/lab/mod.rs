@@ -6,10 +6,12 @@
 //! with its cure. What a run tells beside its calls and packets are [`Note`]s.
 
 mod note;
+mod plan;
 mod scenario;
 mod script;
 
 pub use note::{Done, Note, Seen};
+pub use plan::Plan;
 pub use scenario::{
     Cure, Expect, Group, HostSetting, Run, Scenario, Setting, Step, Test, Text, Value,
 };

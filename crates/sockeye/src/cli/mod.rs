@@ -10,8 +10,7 @@ use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser};
 use crate::catalogue::{self, Lang};
 use crate::context::Context;
 use crate::exit::{self, Exit};
-use crate::verb::Verb;
-use crate::verb::watch::worker;
+use crate::verb::{self, Verb};
 
 /// Sockets you can see: serve, dial and measure over every kind of socket
 #[derive(Parser, Debug)]
@@ -70,8 +69,8 @@ pub(crate) fn command(lang: Lang) -> clap::Command {
 /// Runs the command line `args` from the first word to the exit code.
 pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
     // Before anything starts a thread: it moves into namespaces, which only a single one can.
-    if worker::is_asked(&args) {
-        return worker::main();
+    if let Some(work) = verb::hidden(&args) {
+        return work();
     }
     let lang = Lang::choose(&args, |name| std::env::var(name).ok());
     let tree = command(lang);

@@ -9,6 +9,7 @@ mod dial;
 mod exec;
 mod get;
 mod key;
+pub(crate) mod lab;
 mod list;
 mod man;
 mod options;
@@ -18,10 +19,25 @@ mod show;
 pub(crate) mod transfer;
 pub(crate) mod watch;
 
+use std::ffi::OsString;
+use std::process::ExitCode;
+
 use clap::Subcommand;
 
 use crate::context::Context;
 use crate::exit::Exit;
+
+/// What a process does that we started ourselves, under a word that is no verb; none: it is a person's.
+pub(crate) fn hidden(args: &[OsString]) -> Option<fn() -> ExitCode> {
+    let [_, word] = args else {
+        return None;
+    };
+    match word.to_str()? {
+        watch::worker::WORD => Some(watch::worker::main),
+        lab::worker::WORD => Some(lab::worker::main),
+        _ => None,
+    }
+}
 
 /// What to do.
 #[derive(Subcommand, Debug)]

@@ -72,7 +72,7 @@ impl Live {
         let until = if is_end {
             Time::from_nanos(u64::MAX)
         } else {
-            super::worker::now() - SETTLED
+            crate::recording::now() - SETTLED
         };
         let mut out = vec![];
         self.write(session, until, &mut out)

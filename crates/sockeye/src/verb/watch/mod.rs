@@ -1,16 +1,14 @@
 //! `sockeye watch`: three lanes of programs that know nothing of it.
 //!
 //! This process draws. Another one, started from the same program, traces ([`worker`]): what it sees
-//! comes through a pipe, as the facts of a session ([`recording`]).
+//! comes through a pipe, as the facts of a session (`crate::recording`).
 
 mod args;
 mod ending;
 mod live;
 mod plan;
-mod recording;
 mod screen;
 mod seen;
-mod voices;
 pub(crate) mod worker;
 
 use std::future::pending;
@@ -25,13 +23,13 @@ use tokio::time::{Instant, sleep_until, timeout};
 pub(crate) use args::Watch;
 use ending::{End, Files};
 use live::Live;
-use recording::{News, Recording};
+pub(crate) use plan::Planned;
 use screen::Theatre;
-use voices::Voice;
 
 use crate::catalogue::watch as say;
 use crate::context::Context;
 use crate::exit::Exit;
+use crate::recording::{News, Recording, Voice};
 use crate::signals::{Asked, Signals};
 use crate::ui::{Colour, Shown, Ui, paint};
 use crate::values::Wait;
@@ -65,7 +63,8 @@ impl Watch {
         let names: Vec<String> = plan.programs.iter().map(ending::name).collect();
         // From here on a signal is an order, not our end.
         let mut signals = Signals::listen()?;
-        let recording = Recording::start(&plan, streams, files.session.take(), sender)?;
+        let recording =
+            Recording::start(worker::WORD, &plan, streams, files.session.take(), sender)?;
         let end = if drawn {
             let theatre = Theatre {
                 context,

@@ -13,10 +13,10 @@ use sockeye_net::Errno;
 use sockeye_observe::watch::{Notice, Options, Program, Tracer, Uring};
 use sockeye_trace::Fact;
 
-use super::facts::{Facts, now};
 use super::wire::{self, Wire};
 use crate::exit::usage;
 use crate::ours::Ours;
+use crate::recording::{Facts, Order, now};
 use crate::verb::watch::plan::Plan;
 
 /// How long programs have between SIGTERM and SIGKILL.
@@ -41,7 +41,7 @@ pub(super) fn run(plan: &Plan, streams: Vec<OwnedFd>, orders: UnixStream) -> any
     let mut tracer = Tracer::new(options)?;
     let waker = tracer.waker();
     let stop = Arc::new(AtomicBool::new(false));
-    super::listen(orders, waker.clone(), Arc::clone(&stop));
+    Order::obey(orders, waker.clone(), Arc::clone(&stop));
 
     let ours = (!plan.isolate).then(Ours::default);
     let out = File::from(io::stdout().as_fd().try_clone_to_owned()?);

@@ -5,33 +5,23 @@
 //! children that are waited for, `/proc`, the network; nothing that draws should live with that.
 
 mod conduct;
-mod facts;
 mod wire;
 
 use std::io;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
 use rustix::process::{Signal, set_parent_process_death_signal};
 use sockeye_observe::namespace::{Isolation, block_endings, enter};
-use sockeye_observe::watch::Waker;
 
-use super::plan::{Order, receive};
+use super::plan::Plan;
 use crate::exit::{self, usage};
+use crate::recording::receive;
 pub(super) use conduct::SERVER;
-pub(super) use facts::now;
 
 /// The word that starts it, instead of a verb.
 pub(crate) const WORD: &str = "__watch";
-
-/// What the first word of a command line asks for, if it is this.
-pub(crate) fn is_asked(args: &[std::ffi::OsString]) -> bool {
-    args.get(1).is_some_and(|word| word == WORD) && args.len() == 2
-}
 
 /// Its whole life. What went wrong is one line on standard error.
 pub(crate) fn main() -> ExitCode {
@@ -46,7 +36,7 @@ pub(crate) fn main() -> ExitCode {
 
 fn work() -> anyhow::Result<()> {
     let orders = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
-    let (plan, streams) = receive(&orders)
+    let (plan, streams) = receive::<Plan>(&orders)
         .map_err(|error| usage!("'{WORD}' is for `sockeye watch` itself: {error}"))?;
     // Whoever draws may be killed, and nothing of ours may stay behind then.
     set_parent_process_death_signal(Some(Signal::KILL))?;
@@ -58,19 +48,4 @@ fn work() -> anyhow::Result<()> {
     // Ctrl-C goes to everybody at the terminal: the watched programs hear it, and we tell what comes of it.
     block_endings()?;
     conduct::run(&plan, streams, orders)
-}
-
-/// Listens for orders until the end of the process.
-fn listen(orders: UnixStream, waker: Waker, stop: Arc<AtomicBool>) {
-    thread::spawn(move || {
-        while let Some(Order::Stop) = Order::next(&orders) {
-            if stop.swap(true, Ordering::SeqCst) {
-                // Asked twice: not even what was seen is worth the wait.
-                break;
-            }
-            waker.wake();
-        }
-        // Nobody is left to tell anything. What we started ends with us (PTRACE_O_EXITKILL).
-        std::process::exit(1);
-    });
 }

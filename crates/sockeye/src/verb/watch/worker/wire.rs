@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use sockeye_observe::capture::{Capture, CaptureError, Options};
 use sockeye_trace::{Gap, Head, WireSource};
 
-use super::facts::Facts;
+use crate::recording::Facts;
 use crate::verb::watch::plan::Plan;
 
 /// How long a fact may wait before it is visible.

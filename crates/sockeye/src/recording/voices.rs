@@ -16,16 +16,16 @@ const LINE_LIMIT: usize = 4096;
 
 /// Something that programs are started with, and the other end of which we read.
 #[derive(Debug)]
-pub(super) struct Voice {
+pub(crate) struct Voice {
     /// The program's end.
-    pub(super) speaks: OwnedFd,
+    pub(crate) speaks: OwnedFd,
     heard: File,
 }
 
 impl Voice {
     /// A terminal where we have one, so that programs say each line when they have it, as they would
     /// without us; else a pipe.
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         if isatty(io::stderr())
             && let Ok(voice) = Self::terminal()
         {
@@ -63,7 +63,7 @@ impl Voice {
 
     /// Gives each line to `tell`, from a thread of its own, until nobody holds the other end. Returns the
     /// program's end.
-    pub(super) fn listen(self, mut tell: impl FnMut(&[u8]) + Send + 'static) -> OwnedFd {
+    pub(crate) fn listen(self, mut tell: impl FnMut(&[u8]) + Send + 'static) -> OwnedFd {
         let mut heard = self.heard;
         thread::spawn(move || {
             let mut lines = Lines::default();

@@ -14,7 +14,7 @@ const BUFFER: usize = 64 << 10;
 
 /// Where facts go.
 #[derive(Debug)]
-pub(super) struct Facts<W: Write> {
+pub(crate) struct Facts<W: Write> {
     shared: Mutex<Shared<W>>,
 }
 
@@ -49,7 +49,7 @@ const STILL_OPEN: Duration = Duration::from_secs(5);
 
 impl<W: Write> Facts<W> {
     /// Writes the head.
-    pub(super) fn new(out: W, head: &Head, ours: Option<Ours>) -> io::Result<Self> {
+    pub(crate) fn new(out: W, head: &Head, ours: Option<Ours>) -> io::Result<Self> {
         let mut writer = Writer::new(BufWriter::with_capacity(BUFFER, out), head)?;
         writer.flush()?;
         let quiet = Quiet {
@@ -69,7 +69,7 @@ impl<W: Write> Facts<W> {
     }
 
     /// A fact about the watched programs.
-    pub(super) fn tell(&self, fact: &Fact<'_>) {
+    pub(crate) fn tell(&self, fact: &Fact<'_>) {
         let mut shared = self.lock();
         shared.quiet.note(fact);
         shared.write(fact);
@@ -89,7 +89,7 @@ impl<W: Write> Facts<W> {
     }
 
     /// A packet, which is told of only if it belongs to them.
-    pub(super) fn tell_packet(&self, fact: &Fact<'_>) {
+    pub(crate) fn tell_packet(&self, fact: &Fact<'_>) {
         let mut shared = self.lock();
         let Some(mut ours) = shared.ours.take() else {
             return shared.write(fact);
@@ -101,7 +101,7 @@ impl<W: Write> Facts<W> {
     }
 
     /// That something could not be seen.
-    pub(super) fn tell_gap(&self, gap: &Gap) {
+    pub(crate) fn tell_gap(&self, gap: &Gap) {
         let event = Event::new(Kind::Gap, ConnId::default(), now());
         let text = serde_json::to_string(gap).unwrap_or_default();
         let mut fact = Fact::new(event);
@@ -110,7 +110,7 @@ impl<W: Write> Facts<W> {
     }
 
     /// Makes what was told visible.
-    pub(super) fn flush(&self) {
+    pub(crate) fn flush(&self) {
         let mut shared = self.lock();
         if std::mem::take(&mut shared.waiting) && !shared.broken {
             shared.broken = shared.writer.flush().is_err();
@@ -118,7 +118,7 @@ impl<W: Write> Facts<W> {
     }
 
     /// Whether a server whose clients have ended seems to have nothing left to do.
-    pub(super) fn is_quiet(&self) -> bool {
+    pub(crate) fn is_quiet(&self) -> bool {
         self.lock().quiet.is_over(Instant::now())
     }
 
@@ -174,7 +174,7 @@ fn is_closed(fact: &Fact<'_>) -> bool {
 }
 
 /// The time on the clock of all facts.
-pub(in crate::verb::watch) fn now() -> Time {
+pub(crate) fn now() -> Time {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     Time::from_nanos(since.map_or(0, |since| since.as_nanos() as u64))
 }

@@ -1,4 +1,11 @@
-//! The process that traces, seen from the one that draws: its facts as they come, and its end.
+//! A recording: another process, started from this program, traces and tells facts through a pipe.
+//!
+//! Here is the half of it that draws: the facts as they come, and the other process's end. `facts` is
+//! the other half's way out, `letter` what goes there, `voices` what programs say meanwhile.
+
+mod facts;
+mod letter;
+mod voices;
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read as _};
@@ -10,14 +17,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
 use sockeye_trace::{
     ConnId, Event, Fact, FileError, Gap, Head, Kind, Reader, Session, Time, Writer,
 };
 use tokio::sync::mpsc::Sender;
 
-use super::plan::{Order, Plan, send};
-use super::worker::WORD;
 use crate::exit::{Exit, usage};
+pub(crate) use facts::{Facts, now};
+use letter::send;
+pub(crate) use letter::{Order, receive};
+pub(crate) use voices::Voice;
 
 /// What is read from the pipe at once.
 const BUFFER: usize = 256 << 10;
@@ -28,7 +38,7 @@ const FILE_DELAY: Duration = Duration::from_secs(1);
 
 /// What happens while programs are watched.
 #[derive(Debug)]
-pub(super) enum News {
+pub(crate) enum News {
     /// There are facts to be taken from the inbox.
     Facts,
     /// A program, by its place in the plan, said a line.
@@ -39,7 +49,7 @@ pub(super) enum News {
 
 /// How the process that traces ended.
 #[derive(Debug)]
-pub(super) struct Ending {
+pub(crate) struct Ending {
     status: io::Result<ExitStatus>,
     words: String,
     /// Why its facts could not be read to the end.
@@ -50,7 +60,7 @@ pub(super) struct Ending {
 
 /// A running recording. Dropping it ends what it started.
 #[derive(Debug)]
-pub(super) struct Recording {
+pub(crate) struct Recording {
     orders: UnixStream,
     inbox: Arc<Inbox>,
 }
@@ -68,11 +78,12 @@ struct Inbox {
 }
 
 impl Recording {
-    /// Starts the process that traces. `saved` gets all facts as they come.
+    /// Starts the process that traces, under its `word`. `saved` gets all facts as they come.
     ///
     /// The calling thread has to live as long as the recording: its end is the other process's.
-    pub(super) fn start(
-        plan: &Plan,
+    pub(crate) fn start(
+        word: &str,
+        plan: &impl Serialize,
         streams: Vec<OwnedFd>,
         saved: Option<File>,
         news: Sender<News>,
@@ -80,7 +91,7 @@ impl Recording {
         let (orders, theirs) = UnixStream::pair()?;
         let mut child = Command::new("/proc/self/exe")
             .arg0("sockeye")
-            .arg(WORD)
+            .arg(word)
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -105,12 +116,12 @@ impl Recording {
     }
 
     /// Asks for the end; asked again, does not wait for it.
-    pub(super) fn stop(&self) {
+    pub(crate) fn stop(&self) {
         Order::Stop.give(&self.orders);
     }
 
     /// Adds what came to the session, in order, and gives each fact to `note`.
-    pub(super) fn take(&self, session: &mut Session, mut note: impl FnMut(&Fact<'_>)) {
+    pub(crate) fn take(&self, session: &mut Session, mut note: impl FnMut(&Fact<'_>)) {
         if let Some(head) = lock(&self.inbox.head).take() {
             *session.head_mut() = head;
         }
@@ -291,7 +302,7 @@ impl Ending {
     }
 
     /// Whether it told all that it saw; else why not, as the error that ends the run.
-    pub(super) fn check(self) -> anyhow::Result<()> {
+    pub(crate) fn check(self) -> anyhow::Result<()> {
         let status = self
             .status
             .map_err(|why| usage!("the process that traces is gone: {why}"))?;
