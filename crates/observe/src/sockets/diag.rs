@@ -1,8 +1,11 @@
 //! Asking for sockets.
 
+use std::io;
 use std::net::SocketAddr;
-use std::thread::available_parallelism;
+use std::os::fd::BorrowedFd;
+use std::thread::{self, available_parallelism};
 
+use nix::sched::{CloneFlags, setns};
 use sockeye_trace::{Address, TcpState};
 
 use super::netlink::{Netlink, SOCK_DIAG_BY_FAMILY, TCPDIAG_GETSOCK, Told};
@@ -49,6 +52,21 @@ impl Diag {
             netlink: Netlink::open()?,
             body: Vec::with_capacity(128),
         })
+    }
+
+    /// The same for another network namespace, which the descriptor leads to: a socket belongs for ever to
+    /// the one in which it was made. Needs `CAP_SYS_ADMIN` over it.
+    pub fn open_in(network: BorrowedFd<'_>) -> Result<Self, DiagError> {
+        // A thread of its own goes there, so that whatever fails this one is where it was.
+        let opened = thread::scope(|scope| {
+            let there = scope.spawn(|| {
+                setns(network, CloneFlags::CLONE_NEWNET)
+                    .map_err(|errno| DiagError::Open(errno.into()))?;
+                Self::open()
+            });
+            there.join()
+        });
+        opened.unwrap_or_else(|_| Err(DiagError::Open(io::ErrorKind::Other.into())))
     }
 
     /// All sockets that a query asks for.

@@ -20,7 +20,11 @@ pub(super) fn launch(program: &Program, filter: &Filter) -> Result<i32, WatchErr
     // returns; everything that it touches was allocated before.
     let child = match unsafe { libc::fork() } {
         -1 => return Err(prepare("fork")(io::Error::last_os_error())),
-        0 => unsafe { prepared.become_program(go_rx.as_raw_fd(), news_tx.as_raw_fd(), filter) },
+        0 => unsafe {
+            // Ours alone: a copy here would keep the child from seeing our end.
+            libc::close(go_tx.as_raw_fd());
+            prepared.become_program(go_rx.as_raw_fd(), news_tx.as_raw_fd(), filter)
+        },
         child => child,
     };
     drop((go_rx, news_tx));
@@ -80,11 +84,12 @@ fn prepare(step: &'static str) -> impl FnOnce(io::Error) -> WatchError {
 }
 
 /// The steps of the child that can fail, as one byte of its news.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     "",
     "enter the folder",
     "set up the standard streams",
     "load the filter",
+    "enter its network",
 ];
 
 fn failure(program: &Program, news: &mut io::PipeReader) -> WatchError {
@@ -115,6 +120,7 @@ struct Prepared {
     envp: Strings,
     folder: Option<CString>,
     streams: [Option<RawFd>; 3],
+    network: Option<RawFd>,
 }
 
 /// C strings and the pointers to them.
@@ -152,6 +158,7 @@ impl Prepared {
                 .transpose()?,
             streams: [&program.stdin, &program.stdout, &program.stderr]
                 .map(|stream| stream.as_ref().map(OwnedFd::as_raw_fd)),
+            network: program.network.as_ref().map(OwnedFd::as_raw_fd),
         })
     }
 
@@ -196,6 +203,12 @@ impl Prepared {
     unsafe fn prepare_child(&self, filter: &Filter) -> u8 {
         // SAFETY: as above.
         unsafe {
+            // Before exec: what becomes of our privilege there is the program's affair.
+            if let Some(network) = self.network
+                && libc::setns(network, libc::CLONE_NEWNET) != 0
+            {
+                return 4;
+            }
             if let Some(folder) = &self.folder
                 && libc::chdir(folder.as_ptr()) != 0
             {

@@ -248,7 +248,7 @@ impl Stop<'_, '_> {
         let of_wire = self.view.sockets.get(&pending.cookie);
         let of_wire = of_wire.is_some_and(|it| it.identity.transport.has_wire());
         let twin = match (&peer, inode) {
-            (Some(_), Some(inode)) if !of_wire => self.view.twin_of(inode),
+            (Some(_), Some(inode)) if !of_wire => self.view.twin_of(self.process, inode),
             _ => 0,
         };
         if let Some(socket) = self.view.sockets.get_mut(&pending.cookie) {

@@ -21,6 +21,9 @@ pub struct Program {
     pub stdout: Option<OwnedFd>,
     /// Its standard error; none: ours.
     pub stderr: Option<OwnedFd>,
+    /// The network namespace it runs in (a file of namespaces(7)); none: ours. Needs `CAP_SYS_ADMIN`
+    /// over it.
+    pub network: Option<OwnedFd>,
 }
 
 impl Program {

@@ -2,6 +2,7 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt as _;
 use std::rc::Rc;
 use std::{fs, io};
 
@@ -40,6 +41,23 @@ impl Task {
 /// A table of descriptors, shared by all who were cloned with `CLONE_FILES`.
 pub(super) type SharedTable = Rc<RefCell<Table>>;
 
+/// The name of a network namespace: device and inode of its file, namespaces(7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Network(u64, u64);
+
+impl Network {
+    /// That of a process, by its number or `self`.
+    pub(super) fn of(process: &str) -> Option<Self> {
+        let file = fs::metadata(Self::path(process)).ok()?;
+        Some(Self(file.dev(), file.ino()))
+    }
+
+    /// What leads there.
+    pub(super) fn path(process: &str) -> String {
+        format!("/proc/{process}/ns/net")
+    }
+}
+
 /// A watched process.
 #[derive(Debug)]
 pub(super) struct Process {
@@ -55,7 +73,7 @@ pub(super) struct Process {
     /// Its io_uring rings, by descriptor.
     pub(super) rings: RefCell<HashMap<i32, Ring>>,
     handle: OnceCell<Handle>,
-    our_network: OnceCell<bool>,
+    network: OnceCell<Option<Network>>,
 }
 
 impl Process {
@@ -68,7 +86,7 @@ impl Process {
             table: RefCell::default(),
             rings: RefCell::default(),
             handle: OnceCell::new(),
-            our_network: OnceCell::new(),
+            network: OnceCell::new(),
         }
     }
 
@@ -94,12 +112,11 @@ impl Process {
         *self.table.borrow_mut() = Rc::new(RefCell::new(own));
     }
 
-    /// Whether sock_diag, which speaks of our own network namespace, speaks of its sockets.
-    pub(super) fn shares_our_network(&self) -> bool {
-        *self.our_network.get_or_init(|| {
-            let of = |process: &str| fs::read_link(format!("/proc/{process}/ns/net")).ok();
-            of("self").is_some_and(|ours| Some(ours) == of(&self.pid.to_string()))
-        })
+    /// The network namespace that its sockets are made in.
+    pub(super) fn network(&self) -> Option<Network> {
+        *self
+            .network
+            .get_or_init(|| Network::of(&self.pid.to_string()))
     }
 
     /// A short-lived duplicate of one of its descriptors.

@@ -1,6 +1,8 @@
 //! What is known of the sockets of all watched programs, and the facts that are told of them.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::fs::File;
+use std::os::fd::AsFd as _;
 use std::rc::Rc;
 
 use sockeye_trace::{
@@ -9,9 +11,12 @@ use sockeye_trace::{
 
 use super::fds::{Hold, Meaning, Removed};
 use super::socket::{Copy, Identity, TcpInfo};
-use super::task::Process;
+use super::task::{Network, Process};
 use super::{Notice, Options, Sink};
 use crate::sockets::Diag;
+
+/// In so many networks sockets are asked about at once; each takes a quarter of a megabyte.
+const NETWORKS: usize = 16;
 
 /// What is told of a close that is the end of the process.
 pub(super) const EXIT: &str = "exit";
@@ -66,8 +71,9 @@ pub(super) struct View {
     /// Gaps that were told, by what and process.
     gaps: HashSet<(&'static str, i32)>,
     pub(super) notices: VecDeque<Notice>,
-    /// Asks about sockets that no descriptor leads to any more; opened at its first use.
-    diag: Option<Diag>,
+    /// Ask about sockets that no descriptor leads to any more, in each network; opened at their first
+    /// use, none where that is barred.
+    diags: HashMap<Network, Option<Diag>>,
 }
 
 /// A task that is stopped, with all that is needed to tell what it does.
@@ -92,7 +98,7 @@ impl View {
             last_side: 0,
             gaps: HashSet::new(),
             notices: VecDeque::new(),
-            diag: None,
+            diags: HashMap::new(),
         }
     }
 
@@ -101,17 +107,26 @@ impl View {
         self.options.payload_cap.min(Options::PAYLOAD_MAX) as u64
     }
 
-    /// A way to ask about sockets by their names; none where the kernel has none.
-    fn diag(&mut self) -> Option<&mut Diag> {
-        if self.diag.is_none() {
-            self.diag = Diag::open().ok();
+    /// A way to ask about a process's sockets by their names; none where the kernel has none, or where its
+    /// network may not be entered.
+    fn diag(&mut self, process: &Process) -> Option<&mut Diag> {
+        let network = process.network()?;
+        if self.diags.len() >= NETWORKS && !self.diags.contains_key(&network) {
+            self.diags.clear();
         }
-        self.diag.as_mut()
+        let diag = self.diags.entry(network).or_insert_with(|| {
+            if Network::of("self") == Some(network) {
+                return Diag::open().ok();
+            }
+            let there = File::open(Network::path(&process.pid.to_string())).ok()?;
+            Diag::open_in(there.as_fd()).ok()
+        });
+        diag.as_mut()
     }
 
     /// The TCP state of a socket that its own process cannot be asked about any more: what goes on
     /// after a close, and the wait for late packets, happens without it.
-    pub(super) fn state_by_name(&mut self, cookie: u64) -> TcpState {
+    pub(super) fn state_by_name(&mut self, process: &Process, cookie: u64) -> TcpState {
         let Some(socket) = self.sockets.get(&cookie) else {
             return TcpState::Unknown;
         };
@@ -123,7 +138,9 @@ impl View {
             return TcpState::Close;
         };
         let (local, peer) = (*local, *peer);
-        let found = self.diag().and_then(|diag| diag.tcp(local, peer).ok());
+        let found = self
+            .diag(process)
+            .and_then(|diag| diag.tcp(local, peer).ok());
         match found {
             None => TcpState::Unknown,
             // Its names may belong to the next connection by now.
@@ -134,8 +151,8 @@ impl View {
     }
 
     /// The socket at the other end of a Unix socket; 0 where the kernel does not tell.
-    pub(super) fn twin_of(&mut self, inode: u32) -> u64 {
-        let Some(diag) = self.diag() else {
+    pub(super) fn twin_of(&mut self, process: &Process, inode: u32) -> u64 {
+        let Some(diag) = self.diag(process) else {
             return 0;
         };
         let own = diag.unix(inode).ok().flatten();
@@ -234,7 +251,7 @@ impl Stop<'_, '_> {
         drop(copy);
         change(&mut about);
         if about.accepted && !identity.transport.has_wire() {
-            about.twin = inode.map_or(0, |inode| self.view.twin_of(inode));
+            about.twin = inode.map_or(0, |inode| self.view.twin_of(self.process, inode));
         }
         self.add(identity, about, (0, 0));
         // What the table said of this number was closed behind our back.
@@ -359,11 +376,10 @@ impl Stop<'_, '_> {
             );
         }
         // A process that is about to end has its descriptors still.
-        let here = text != EXIT && self.process.shares_our_network();
-        let state = if here {
-            self.view.state_by_name(removed.cookie)
-        } else {
+        let state = if text == EXIT {
             TcpState::Unknown
+        } else {
+            self.view.state_by_name(self.process, removed.cookie)
         };
         self.tell_call(Call::Close, conn, span, result, text, state);
         self.view.release(removed.cookie);
@@ -404,10 +420,10 @@ impl Stop<'_, '_> {
     pub(super) fn state_known(&mut self, cookie: u64, told: TcpState) -> TcpState {
         let socket = self.view.sockets.get(&cookie);
         let connected = socket.is_some_and(|socket| !socket.about.peer.is_none());
-        if told != TcpState::Close || !connected || !self.process.shares_our_network() {
+        if told != TcpState::Close || !connected {
             return told;
         }
-        match self.view.state_by_name(cookie) {
+        match self.view.state_by_name(self.process, cookie) {
             TcpState::Unknown => told,
             state => state,
         }

@@ -2,6 +2,7 @@
 
 mod attached;
 mod lives;
+mod networks;
 mod records;
 mod strace;
 mod told;
