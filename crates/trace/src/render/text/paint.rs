@@ -167,7 +167,7 @@ pub(super) fn shorten(text: &str, width: usize) -> String {
 
 /// A text over several lines of `width` columns: broken at spaces, and between characters that are two
 /// columns wide, where Chinese may be broken.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let (mut lines, mut line) = (Vec::new(), String::new());
     for word in words(text) {
         let bare = word.trim_end();
