@@ -4,5 +4,7 @@
 pub mod capture;
 pub mod lab;
 pub mod namespace;
+pub mod privilege;
+pub mod settings;
 pub mod sockets;
 pub mod watch;

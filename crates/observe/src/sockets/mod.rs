@@ -181,7 +181,7 @@ pub fn interface_name(index: u32) -> Option<String> {
 
 impl Socket {
     /// A socket of which nothing else is known.
-    const fn of(transport: Transport, family: Family, state: TcpState) -> Self {
+    pub(crate) const fn of(transport: Transport, family: Family, state: TcpState) -> Self {
         Self {
             transport,
             family,
