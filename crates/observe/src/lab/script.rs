@@ -214,8 +214,12 @@ pub enum Action {
         socket: String,
         /// How messages are told apart, as for `--frame`.
         frame: String,
-        /// The messages.
+        /// The messages, as text.
+        #[serde(default)]
         texts: Vec<String>,
+        /// The messages, in any other way: each piece is one.
+        #[serde(default)]
+        data: Data,
     },
     /// Messages under a framing; calls of `recv(2)` until there are as many.
     RecvMessages {
