@@ -5,14 +5,22 @@
 //! ([`Step`]s), what must be seen ([`Expect`]), and why, in two languages. It runs twice: plain, and
 //! with its cure. What a run tells beside its calls and packets are [`Note`]s.
 
+pub mod builtin;
+mod check;
 mod note;
+mod parse;
 mod plan;
 mod scenario;
 mod script;
+mod sight;
+mod value;
 
+pub use check::{Checked, Holds, Told, Unseen, check};
 pub use note::{Done, Note, Seen};
+pub use parse::{FILE_LIMIT, PAUSE_LIMIT_MS, SEND_LIMIT, STEP_LIMIT, ScenarioError};
 pub use plan::Plan;
 pub use scenario::{
     Cure, Expect, Group, HostSetting, Run, Scenario, Setting, Step, Test, Text, Value,
 };
 pub use script::{Action, Data, Host, Kind, Options, Wait, WireAction};
+pub use value::{OfLook, OfStep, OfWay, Part, Shape, Subject, What};

@@ -224,35 +224,45 @@ pub enum Value {
 }
 
 impl std::str::FromStr for Scenario {
-    type Err = toml::de::Error;
+    type Err = super::ScenarioError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        toml::from_str(text)
+        Self::parse(text, "scenario")
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::path::Path;
-
-    use super::*;
-
-    #[test]
-    fn every_file_is_a_scenario_under_its_own_name() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../labs");
-        let mut seen = 0;
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let text = fs::read_to_string(&path).unwrap();
-            let scenario: Scenario = match text.parse() {
-                Ok(scenario) => scenario,
-                Err(why) => panic!("{}: {why}", path.display()),
-            };
-            let stem = path.file_stem().and_then(|stem| stem.to_str());
-            assert_eq!(Some(scenario.name.as_str()), stem);
-            seen += 1;
+impl Run {
+    /// Its name in files: `plain`, `cure`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Cure => "cure",
         }
-        assert!(seen > 0);
+    }
+}
+
+impl Group {
+    /// All of them, in the order of `lab list`.
+    pub const ALL: [Self; 7] = [
+        Self::Connecting,
+        Self::Messages,
+        Self::Calls,
+        Self::Buffers,
+        Self::Datagrams,
+        Self::Closing,
+        Self::Network,
+    ];
+
+    /// Its name in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Messages => "messages",
+            Self::Calls => "calls",
+            Self::Buffers => "buffers",
+            Self::Datagrams => "datagrams",
+            Self::Closing => "closing",
+            Self::Network => "network",
+        }
     }
 }
