@@ -30,7 +30,7 @@ mod tiny_writes;
 mod topic;
 mod truncated;
 mod view;
-mod words;
+pub(crate) mod words;
 mod write_after_close;
 mod zero_window;
 

@@ -43,6 +43,11 @@ pub enum FileError {
     },
 }
 
+/// What is wrong with JSON. It repeats what stands there, which may be made to steer a terminal.
+fn one_line(error: &serde_json::Error) -> String {
+    crate::finding::words::line(&error.to_string())
+}
+
 /// Writes a session, fact by fact, in any order: readers sort. What was flushed stays readable
 /// however the writer ends.
 #[derive(Debug)]
@@ -131,7 +136,7 @@ impl<R: Read> Reader<R> {
         let mut json = vec![0; length as usize];
         input.read_exact(&mut json).map_err(short)?;
         let head =
-            serde_json::from_slice(&json).map_err(|error| FileError::Head(error.to_string()))?;
+            serde_json::from_slice(&json).map_err(|error| FileError::Head(one_line(&error)))?;
         Ok(Self {
             input,
             head,
@@ -316,6 +321,12 @@ mod tests {
             error(b"sockeye\x02...."),
             "the session has version 2, this program reads version 1"
         );
+        let head = br#"{"wire":"captured\n\u001b[2J"}"#;
+        let mut saved = b"sockeye\x01".to_vec();
+        saved.extend((head.len() as u32).to_le_bytes());
+        saved.extend(head);
+        let told = error(&saved);
+        assert!(told.contains("unknown variant `captured??[2J`"), "{told}");
         assert_eq!(
             error(b"sockeye\x01\xff\xff\xff\xff"),
             "the session's head is damaged: it announces 4294967295 bytes"
