@@ -5,6 +5,7 @@
 //! ([`Step`]s), what must be seen ([`Expect`]), and why, in two languages. It runs twice: plain, and
 //! with its cure. What a run tells beside its calls and packets are [`Note`]s.
 
+mod actor;
 pub mod builtin;
 mod check;
 mod note;
@@ -15,6 +16,7 @@ mod script;
 mod sight;
 mod value;
 
+pub use actor::{Answer, Order, Outcome, Places, actor};
 pub use check::{Checked, Holds, Told, Unseen, check};
 pub use note::{Done, Note, Seen};
 pub use parse::{FILE_LIMIT, PAUSE_LIMIT_MS, SEND_LIMIT, STEP_LIMIT, ScenarioError};
