@@ -13,6 +13,7 @@ mod exits;
 mod help;
 pub(crate) mod key;
 mod known;
+pub(crate) mod lab;
 pub(crate) mod list;
 mod log;
 mod pages;
@@ -201,6 +202,7 @@ mod tests {
                 capture::ALL,
                 chat::ALL,
                 chat_screen::ALL,
+                lab::ALL,
                 list::ALL,
                 watch::ALL,
             ]

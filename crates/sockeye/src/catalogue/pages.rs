@@ -10,6 +10,7 @@ mod dial;
 mod exec;
 mod get;
 mod key;
+mod lab;
 mod list;
 mod man;
 mod put;
@@ -37,6 +38,8 @@ pub(crate) const PAGES: &[Page] = &[
     list::PAGE,
     capture::PAGE,
     watch::PAGE,
+    lab::PAGE,
+    lab::RUN,
     show::PAGE,
     bench::PAGE,
     completions::PAGE,
@@ -65,6 +68,8 @@ pub(super) const HEADINGS: &[(&str, &str)] = &[
     ("How it looks", "外观"),
     ("What to measure", "测量什么"),
     ("What to watch", "观察什么"),
+    ("What to run", "运行什么"),
+    ("What the wire does", "线路做什么"),
 ];
 
 /// The examples of a verb, or of the program itself.

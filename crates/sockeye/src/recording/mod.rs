@@ -1,8 +1,10 @@
 //! A recording: another process, started from this program, traces and tells facts through a pipe.
 //!
 //! Here is the half of it that draws: the facts as they come, and the other process's end. `facts` is
-//! the other half's way out, `letter` what goes there, `voices` what programs say meanwhile.
+//! the other half's way out, `conduct` its order of programs, `letter` what goes there, `voices` what
+//! programs say meanwhile.
 
+mod conduct;
 mod facts;
 mod letter;
 mod voices;
@@ -24,6 +26,7 @@ use sockeye_trace::{
 use tokio::sync::mpsc::Sender;
 
 use crate::exit::{Exit, usage};
+pub(crate) use conduct::{GRACE, Patience, Planned, SERVER, conduct, programs, unwatched};
 pub(crate) use facts::{Facts, now};
 use letter::send;
 pub(crate) use letter::{Order, receive};

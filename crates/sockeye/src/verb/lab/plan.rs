@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sockeye_trace::Head;
 
-use crate::verb::watch::Planned;
+use crate::recording::Planned;
 
 /// What the lab's process is to do.
 #[derive(Debug, Serialize, Deserialize)]

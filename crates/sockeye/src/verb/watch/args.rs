@@ -1,8 +1,6 @@
 //! The command line of `watch`, and the plan that it means.
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal as _};
-use std::path::PathBuf;
 
 use clap::Args;
 use sockeye_frame::{ByteSize, Framing};
@@ -10,10 +8,11 @@ use sockeye_net::CommandLine;
 use sockeye_observe::watch::Options;
 use sockeye_trace::Head;
 
-use super::plan::{Plan, Planned};
-use super::worker::SERVER;
+use super::plan::Plan;
+use super::sight::Sight;
 use crate::context::host_name;
 use crate::exit::usage;
+use crate::recording::{Planned, SERVER};
 use crate::values::Wait;
 
 /// Draw what programs write, what the wire carries and what programs read, on one clock
@@ -68,27 +67,8 @@ pub(crate) struct Watch {
     #[arg(long, help_heading = "What ends when")]
     pub(super) exit_status: bool,
 
-    /// Text at the end, although standard output is a terminal
-    #[arg(long, help_heading = "What to see", group = "view")]
-    pub(super) text: bool,
-    /// Text, each call and packet on a line as it happens
-    #[arg(short, long, help_heading = "What to see", group = "view")]
-    pub(super) follow: bool,
-    /// One JSON object a line, at the end
-    #[arg(long, help_heading = "What to see", group = "view")]
-    pub(super) json: bool,
-    /// Draw only the connection with this number
-    #[arg(long, value_name = "N", help_heading = "What to see")]
-    pub(super) flow: Option<u32>,
-    /// Keep the session in a file, for `sockeye show`
-    #[arg(long, value_name = "FILE", help_heading = "What to see")]
-    pub(super) trace: Option<PathBuf>,
-    /// Draw a page for browsers as well
-    #[arg(long, value_name = "FILE", help_heading = "What to see")]
-    pub(super) html: Option<PathBuf>,
-    /// Write the packets as a file for Wireshark as well
-    #[arg(long, value_name = "FILE", help_heading = "What to see")]
-    pub(super) pcapng: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) sight: Sight,
 
     /// One program and its arguments, instead of --server and --client
     #[arg(
@@ -130,15 +110,8 @@ impl Watch {
     }
 
     fn programs(&self) -> Vec<Planned> {
-        let planned = |role: &str, line: &CommandLine| Planned {
-            role: role.to_owned(),
-            words: std::iter::once(line.program())
-                .chain(line.args().iter().map(String::as_str))
-                .map(OsString::from)
-                .collect(),
-        };
-        let server = self.server.iter().map(|line| planned(SERVER, line));
-        let client = self.client.iter().map(|line| planned("client", line));
+        let server = self.server.iter().map(|line| Planned::of(SERVER, line));
+        let client = self.client.iter().map(|line| Planned::of("client", line));
         let command = (!self.command.is_empty()).then(|| Planned {
             role: String::new(),
             words: self.command.clone(),
@@ -147,25 +120,26 @@ impl Watch {
     }
 
     fn head(&self) -> Head {
-        let words = std::env::args_os().skip(1);
-        let words = words.map(|word| word.to_string_lossy().into_owned());
         Head {
-            verb: "watch".into(),
-            command: std::iter::once("sockeye".to_owned()).chain(words).collect(),
-            host: host_name(),
             payload_cap: self.bytes.0,
             frame: self
                 .frame
                 .as_ref()
                 .map(ToString::to_string)
                 .unwrap_or_default(),
-            ..Head::default()
+            ..head("watch")
         }
     }
+}
 
-    /// Whether it is drawn on the terminal while it happens.
-    pub(super) fn is_drawn(&self) -> bool {
-        let asked_for_text = self.text || self.follow || self.json;
-        !asked_for_text && io::stdout().is_terminal() && io::stdin().is_terminal()
+/// What a session of a verb says of itself before it begins.
+pub(crate) fn head(verb: &str) -> Head {
+    let words = std::env::args_os().skip(1);
+    let words = words.map(|word| word.to_string_lossy().into_owned());
+    Head {
+        verb: verb.into(),
+        command: std::iter::once("sockeye".to_owned()).chain(words).collect(),
+        host: host_name(),
+        ..Head::default()
     }
 }

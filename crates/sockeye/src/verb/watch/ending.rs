@@ -7,16 +7,15 @@ use std::time::Duration;
 
 use sockeye_net::Errno;
 use sockeye_service::exec::client::End as Ended;
-use sockeye_trace::render::text::TextOptions;
 use sockeye_trace::render::{html, json, text};
 use sockeye_trace::{Finding, Kind, Process, Session, Timeline, finding, pcapng};
 
-use super::Watch;
-use super::plan::Planned;
-use super::worker::SERVER;
+use super::face::Face;
+use super::sight::Sight;
 use crate::catalogue::watch as say;
 use crate::context::Context;
 use crate::exit::{Exit, Interrupted, TimedOut, unwritten, usage};
+use crate::recording::{Planned, SERVER};
 
 /// How watching ended.
 #[derive(Debug)]
@@ -49,12 +48,12 @@ pub(super) struct Files {
 
 impl Files {
     /// Makes them before anything is started: a name that cannot be written is told at once.
-    pub(super) fn create(watch: &Watch) -> anyhow::Result<Self> {
+    pub(super) fn create(sight: &Sight) -> anyhow::Result<Self> {
         let create = |path: &Option<PathBuf>| path.as_deref().map(create_file).transpose();
         Ok(Self {
-            session: create(&watch.trace)?,
-            html: create(&watch.html)?,
-            pcapng: create(&watch.pcapng)?,
+            session: create(&sight.trace)?,
+            html: create(&sight.html)?,
+            pcapng: create(&sight.pcapng)?,
         })
     }
 
@@ -87,20 +86,14 @@ fn create_file(path: &Path) -> anyhow::Result<File> {
     File::create(path).map_err(|why| usage!("cannot write {}: {}", path.display(), Errno::of(&why)))
 }
 
-impl Watch {
+impl Face<'_> {
     /// Draws the session and decides how the run ends.
-    pub(super) fn tell(
-        &self,
-        context: &Context,
-        session: &Session,
-        files: Files,
-        end: End,
-    ) -> anyhow::Result<Exit> {
+    pub(super) fn tell(&self, session: &Session, files: Files, end: End) -> anyhow::Result<Exit> {
         if is_of_programs(session) {
             let timeline = Timeline::build(session);
             let findings = finding::find(&timeline);
-            files.write(context, &timeline, &findings)?;
-            self.report(context, &timeline, &findings)?;
+            files.write(self.context, &timeline, &findings)?;
+            self.report(&timeline, &findings)?;
         }
         if let Some(signal) = end.cut_short {
             return Err(Interrupted(signal).into());
@@ -109,45 +102,30 @@ impl Watch {
         if let Some(after) = end.timed_out {
             return Err(self.timed_out(session, after));
         }
-        Ok(self.exit(context, session))
+        Ok(self.exit(session))
     }
 
-    fn report(
-        &self,
-        context: &Context,
-        timeline: &Timeline<'_>,
-        findings: &[Finding],
-    ) -> anyhow::Result<()> {
+    fn report(&self, timeline: &Timeline<'_>, findings: &[Finding]) -> anyhow::Result<()> {
         let mut out = BufWriter::new(io::stdout().lock());
-        let written = if self.json {
+        let written = if self.sight.json {
             json::write(timeline, findings, &mut out)
         } else {
-            text::write(timeline, findings, &self.text_options(context), &mut out)
+            text::write(
+                timeline,
+                findings,
+                &self.sight.text_options(self.context),
+                &mut out,
+            )
         };
         written
             .and_then(|()| out.flush())
             .map_err(|why| unwritten("to standard output", Errno::of(&why)))
     }
 
-    /// How it is drawn for people.
-    pub(super) fn text_options(&self, context: &Context) -> TextOptions {
-        let stdout = io::stdout();
-        let columns = rustix::termios::tcgetwinsize(&stdout).map(|size| usize::from(size.ws_col));
-        TextOptions {
-            width: columns.unwrap_or(0).max(TextOptions::default().width),
-            lang: context.lang().into(),
-            colour: crate::ui::colours(&stdout),
-            flow: self.flow,
-            // Lanes that were drawn while it happened are not drawn again.
-            findings_only: self.follow || self.is_drawn(),
-            ..TextOptions::default()
-        }
-    }
-
     /// Why it was not over in time: the usual reason is a server that does not listen.
     fn timed_out(&self, session: &Session, after: Duration) -> anyhow::Error {
         let is_client = |process: &Process| process.role == "client";
-        if self.client.is_some() && !processes(session).any(|process| is_client(&process)) {
+        if self.has_client() && !processes(session).any(|process| is_client(&process)) {
             return TimedOut::listener(after).into();
         }
         TimedOut::watch(after).into()
@@ -155,7 +133,7 @@ impl Watch {
 
     /// The watch itself went well; what came of the programs is told, and passed on where that is asked
     /// for.
-    fn exit(&self, context: &Context, session: &Session) -> Exit {
+    fn exit(&self, session: &Session) -> Exit {
         let mut status = Exit::Done;
         for process in programs(session) {
             let code = code(&process.ended);
@@ -166,8 +144,8 @@ impl Watch {
                 status = Exit::Passed(code.unwrap_or(1));
             }
             let name = called(&process.role, &process.name);
-            context.ui.say(&say::PROGRAM_ENDED.fill(
-                context.lang(),
+            self.context.ui.say(&say::PROGRAM_ENDED.fill(
+                self.context.lang(),
                 &[("program", &name), ("how", &process.ended)],
             ));
         }

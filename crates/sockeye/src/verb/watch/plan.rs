@@ -1,9 +1,9 @@
 //! What the process that traces is told, by the process that draws.
 
-use std::ffi::OsString;
-
 use serde::{Deserialize, Serialize};
 use sockeye_trace::Head;
+
+use crate::recording::Planned;
 
 /// What to watch, and how.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,13 +24,4 @@ pub(super) struct Plan {
     pub(super) uring: bool,
     /// The interface to capture on.
     pub(super) interface: Option<String>,
-}
-
-/// A program to start.
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Planned {
-    /// `server`, `client`, or nothing.
-    pub(crate) role: String,
-    /// Its command line.
-    pub(crate) words: Vec<OsString>,
 }

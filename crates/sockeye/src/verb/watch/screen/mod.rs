@@ -13,11 +13,10 @@ use sockeye_trace::{Session, Timeline, finding};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, sleep_until};
 
-use super::Watch;
 use super::ending::End;
+use super::face::Face;
 use super::live::Pace;
 use super::seen::Seen;
-use crate::context::Context;
 use crate::recording::{News, Recording};
 use crate::ui::screen::{Input, Screen};
 use crate::values::Wait;
@@ -29,8 +28,7 @@ const SOON: Duration = Duration::from_millis(50);
 
 /// What the picture is made from, and whoever brings it.
 pub(super) struct Theatre<'a> {
-    pub(super) context: &'a Context,
-    pub(super) watch: &'a Watch,
+    pub(super) face: &'a Face<'a>,
     pub(super) recording: &'a Recording,
     pub(super) names: Vec<String>,
 }
@@ -99,10 +97,10 @@ struct Sitting<'a> {
 
 impl<'a> Sitting<'a> {
     fn begin(theatre: Theatre<'a>, news: &'a mut Receiver<News>) -> anyhow::Result<Self> {
-        let timeout = theatre.watch.timeout;
+        let timeout = theatre.face.timeout;
         Ok(Self {
             screen: Screen::enter()?,
-            state: State::new(theatre.context.lang(), theatre.watch.flow),
+            state: State::new(theatre.face.context.lang(), theatre.face.sight.flow),
             news,
             end: End::default(),
             pace: Pace::new(),
@@ -129,7 +127,7 @@ impl<'a> Sitting<'a> {
                 }
                 () = due(join) => Some(Turn::Join),
                 () = due(late) => {
-                    self.end.timed_out = self.theatre.watch.timeout.map(|Wait(after)| after);
+                    self.end.timed_out = self.theatre.face.timeout.map(|Wait(after)| after);
                     self.state.ask_to_end();
                     self.theatre.recording.stop();
                     None

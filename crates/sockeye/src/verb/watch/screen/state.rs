@@ -111,7 +111,7 @@ impl State {
         TextOptions {
             width,
             hex: self.hex,
-            ..theatre.watch.text_options(theatre.context)
+            ..theatre.face.sight.text_options(theatre.face.context)
         }
     }
 

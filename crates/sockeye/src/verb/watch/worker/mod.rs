@@ -18,7 +18,6 @@ use sockeye_observe::namespace::{Isolation, block_endings, enter};
 use super::plan::Plan;
 use crate::exit::{self, usage};
 use crate::recording::receive;
-pub(super) use conduct::SERVER;
 
 /// The word that starts it, instead of a verb.
 pub(crate) const WORD: &str = "__watch";
