@@ -8,6 +8,7 @@
 mod actor;
 pub mod builtin;
 mod check;
+mod director;
 mod note;
 mod parse;
 mod plan;
@@ -18,6 +19,7 @@ mod value;
 
 pub use actor::{Answer, Order, Outcome, Places, actor};
 pub use check::{Checked, Holds, Told, Unseen, check};
+pub use director::{Cable, Director, Kernel, Pipes, Stage, Stuck, WAIT};
 pub use note::{Done, Note, Seen};
 pub use parse::{FILE_LIMIT, PAUSE_LIMIT_MS, SEND_LIMIT, STEP_LIMIT, ScenarioError};
 pub use plan::Plan;

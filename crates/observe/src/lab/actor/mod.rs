@@ -108,7 +108,7 @@ type Voice<W> = Arc<Mutex<W>>;
 
 /// Takes orders from `input` until it ends, or until one says that the program does; then calls `exit`,
 /// which need not return, however long an order may still take.
-fn converse(
+pub(super) fn converse(
     input: impl Read + Send + 'static,
     output: impl Write + Send + 'static,
     exit: impl Fn() + Send + Clone + 'static,
