@@ -4,6 +4,7 @@
 pub mod capture;
 pub mod lab;
 pub mod namespace;
+mod packet;
 pub mod privilege;
 pub mod settings;
 pub mod sockets;

@@ -20,6 +20,8 @@ pub use filter::{Clause, End, Filter, FilterError, Instruction, Test, What};
 use interface::Links;
 use ring::{BLOCK, Ring};
 
+use crate::packet::PacketSocket;
+
 /// What to capture, and how.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -115,7 +117,7 @@ impl Capture {
 
     /// Begins to capture.
     pub fn open(options: &Options) -> Result<Self, CaptureError> {
-        let socket = Ring::socket().map_err(|error| match error.raw_os_error() {
+        let socket = PacketSocket::open().map_err(|error| match error.raw_os_error() {
             Some(libc::EPERM | libc::EACCES) => CaptureError::NotPermitted(error),
             _ => kernel("open a packet socket")(error),
         })?;

@@ -4,6 +4,7 @@
 //! The caller keeps one rule: [`enter`] is called by a process with one thread, before it starts
 //! another. What happens to the process that called it is told there.
 
+pub(crate) mod device;
 mod error;
 mod guard;
 mod loopback;
@@ -164,4 +165,4 @@ fn unless_absent(why: NamespaceError) -> Result<(), NamespaceError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -16,8 +16,8 @@ use super::*;
 const NOBODY: u32 = 65534;
 
 /// Who a test's child is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum As {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum As {
     /// Whoever runs the tests.
     Oneself,
     /// A user without privilege, also where the tests run as root.
@@ -37,7 +37,11 @@ fn inside(who: As, isolation: Isolation, look: fn() -> String) -> (Pid, File) {
             let text = match std::panic::catch_unwind(|| enter(&isolation).map(|()| look())) {
                 Ok(Ok(text)) => text,
                 Ok(Err(why)) => format!("barred: {why}"),
-                Err(_) => "panicked".to_owned(),
+                Err(why) => {
+                    let text = why.downcast_ref::<String>().cloned();
+                    let literal = why.downcast_ref::<&str>().map(|text| (*text).to_owned());
+                    format!("panicked: {}", text.or(literal).unwrap_or_default())
+                }
             };
             let _ = File::from(telling).write_all(text.as_bytes());
             guard::leave(0)
@@ -54,7 +58,7 @@ fn become_nobody() {
 }
 
 /// What `look` says in a room; none where this machine permits no rooms.
-fn look_inside(who: As, isolation: Isolation, look: fn() -> String) -> Option<String> {
+pub(crate) fn look_inside(who: As, isolation: Isolation, look: fn() -> String) -> Option<String> {
     let (child, mut told) = inside(who, isolation, look);
     let mut text = String::new();
     told.read_to_string(&mut text).unwrap();
