@@ -9,6 +9,9 @@ mod actor;
 pub mod builtin;
 mod check;
 mod director;
+mod error;
+mod host;
+mod link;
 mod note;
 mod parse;
 mod plan;
@@ -16,10 +19,14 @@ mod scenario;
 mod script;
 mod sight;
 mod value;
+mod wire;
 
 pub use actor::{Answer, Order, Outcome, Places, actor};
 pub use check::{Checked, Holds, Told, Unseen, check};
 pub use director::{Cable, Director, Kernel, Pipes, Stage, Stuck, WAIT};
+pub use error::LabError;
+pub use host::HostNetwork;
+pub use link::{CLIENT, Link, NOBODY, SERVER};
 pub use note::{Done, Note, Seen};
 pub use parse::{FILE_LIMIT, PAUSE_LIMIT_MS, SEND_LIMIT, STEP_LIMIT, ScenarioError};
 pub use plan::Plan;
@@ -28,3 +35,9 @@ pub use scenario::{
 };
 pub use script::{Action, Data, Host, Kind, Options, Wait, WireAction};
 pub use value::{OfLook, OfStep, OfWay, Part, Shape, Subject, What};
+pub use wire::{
+    CLIENT_END, Ends, Options as WireOptions, Passed, Port, SERVER_END, Statistics, Wire,
+};
+
+#[cfg(test)]
+mod tests;
