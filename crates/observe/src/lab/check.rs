@@ -113,6 +113,15 @@ pub fn check<'s>(
     checked
 }
 
+/// What a run shows of one subject; none where there was nothing to look at.
+pub fn see(subject: &Subject, timeline: &Timeline<'_>, findings: &[Finding]) -> Option<Value> {
+    let told = Told::of(timeline.session);
+    if told.is_loopback() && subject.what.needs_wire() {
+        return None;
+    }
+    Sight::new(timeline, findings, &told).of(subject)
+}
+
 fn judge(sight: &Sight<'_>, told: &Told, value: &str, test: &Test) -> (Option<Value>, Holds) {
     let Ok(subject) = value.parse::<Subject>() else {
         // Reading the file forbids it.

@@ -22,7 +22,7 @@ mod value;
 mod wire;
 
 pub use actor::{Answer, Order, Outcome, Places, actor};
-pub use check::{Checked, Holds, Told, Unseen, check};
+pub use check::{Checked, Holds, Told, Unseen, check, see};
 pub use director::{Cable, Director, Kernel, Pipes, Stage, Stuck, WAIT};
 pub use error::LabError;
 pub use host::HostNetwork;

@@ -39,6 +39,7 @@ pub(crate) const PAGES: &[Page] = &[
     capture::PAGE,
     watch::PAGE,
     lab::PAGE,
+    lab::LIST,
     lab::RUN,
     show::PAGE,
     bench::PAGE,
@@ -70,6 +71,7 @@ pub(super) const HEADINGS: &[(&str, &str)] = &[
     ("What to watch", "观察什么"),
     ("What to run", "运行什么"),
     ("What the wire does", "线路做什么"),
+    ("Which run", "哪一次运行"),
 ];
 
 /// The examples of a verb, or of the program itself.

@@ -25,7 +25,6 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// # Errors
 /// Why there can be no lab here, or why it broke. That a step could not be done is no error: it is a
 /// [`Note::Stuck`](sockeye_observe::lab::Note::Stuck) of the session.
-#[allow(dead_code)]
 pub(crate) async fn record(plan: &LabPlan, saved: Option<File>) -> anyhow::Result<Session> {
     let plan = Plan {
         head: head(plan),

@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 
 use clap::Args;
-use sockeye_fault::Rule;
 use sockeye_frame::{ByteSize, Framing};
 use sockeye_net::CommandLine;
 use sockeye_observe::lab::{Plan as LabPlan, Setting};
@@ -12,6 +11,7 @@ use sockeye_observe::watch::Options;
 use sockeye_trace::{Call, ConnId, Head, Kind, Process, Session, Side};
 
 use super::plan::Plan;
+use super::wire::WireFlags;
 use super::worker::WORD;
 use crate::catalogue::lab as say;
 use crate::context::Context;
@@ -41,27 +41,8 @@ pub(crate) struct RunPrograms {
     #[arg(long, value_name = "FRAMING", help_heading = PROGRAMS)]
     frame: Option<Framing>,
 
-    /// What the wire does to packets: drop:nth=3,to=server (docs/faults.md); may be given several times, one behind the other
-    #[arg(long, value_name = "RULE", help_heading = WIRE)]
-    fault: Vec<Rule>,
-    /// Every packet takes so long, both ways; 20ms,jitter=5ms
-    #[arg(long, value_name = "TIME", value_parser = |text: &str| short("delay", text), help_heading = WIRE)]
-    delay: Option<Rule>,
-    /// So many of a hundred packets are lost, both ways: 1%
-    #[arg(long, value_name = "PERCENT", value_parser = |text: &str| short("loss", text), help_heading = WIRE)]
-    loss: Option<Rule>,
-    /// So many bytes a second pass each way: 1MiB
-    #[arg(long, value_name = "SIZE", value_parser = |text: &str| short("rate", text), help_heading = WIRE)]
-    rate: Option<Rule>,
-    /// The largest packet that the hosts send [default: 1500]
-    #[arg(long, value_name = "BYTES", help_heading = WIRE)]
-    mtu: Option<u32>,
-    /// What chance begins with: the same seed loses the same packets [default: 1]
-    #[arg(long, value_name = "NUMBER", help_heading = WIRE)]
-    seed: Option<u64>,
-    /// Leave segmentation offload on: faster, and a packet on the wire may stand for several
-    #[arg(long, help_heading = WIRE)]
-    fast: bool,
+    #[command(flatten)]
+    wire: WireFlags,
 
     /// End the programs after this long (exit code 4)
     #[arg(long, value_name = "TIME", help_heading = "What ends when")]
@@ -75,14 +56,6 @@ pub(crate) struct RunPrograms {
 }
 
 const PROGRAMS: &str = "What to run";
-const WIRE: &str = "What the wire does";
-
-/// A rule in the words of a flag of its own.
-fn short(name: &str, value: &str) -> Result<Rule, String> {
-    format!("{name}:{value}")
-        .parse()
-        .map_err(|why: sockeye_fault::RuleError| why.to_string())
-}
 
 impl RunPrograms {
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
@@ -106,19 +79,6 @@ impl RunPrograms {
                 ByteSize(Options::PAYLOAD_MAX as u64)
             ));
         }
-        // As on a real path: what is lost takes no room in the queue, what queued is then on its way.
-        let faults = self.fault.iter();
-        let faults = faults
-            .chain(&self.loss)
-            .chain(&self.rate)
-            .chain(&self.delay);
-        let setting = Setting {
-            mtu: self.mtu,
-            faults: Some(faults.cloned().collect()),
-            seed: self.seed,
-            fast: self.fast.then_some(true),
-            ..Setting::default()
-        };
         Ok(Plan {
             head: Head {
                 payload_cap: self.bytes.0,
@@ -131,7 +91,7 @@ impl RunPrograms {
             },
             lab: LabPlan {
                 payload_cap: self.bytes.0 as usize,
-                ..LabPlan::programs(setting)
+                ..LabPlan::programs(self.wire.apply(&Setting::default()))
             },
             programs: vec![
                 Planned::of(SERVER, &self.server),
