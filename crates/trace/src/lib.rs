@@ -33,6 +33,7 @@ pub mod sample;
 mod session;
 mod time;
 pub mod timeline;
+pub mod verdict;
 
 pub use address::{Address, Transport};
 pub use call::{Call, Moves};
@@ -47,3 +48,4 @@ pub use session::{
 };
 pub use time::{Clock, Time};
 pub use timeline::Timeline;
+pub use verdict::{Act, Verdict};
