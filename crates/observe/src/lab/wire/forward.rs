@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, mpsc};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use sockeye_fault::{Chain, Chunk, Content, Fate, Verdict, Way};
+use sockeye_fault::{Chain, Chunk, Content, Fate, Verdict, Way, Why};
 use sockeye_trace::{Clock, ConnId, Event, Fact, Gap, Interface, Kind, Time, packet_flag};
 
 use super::passed::Counts;
@@ -34,7 +34,7 @@ pub(super) struct Forward<T> {
     sending: Sending,
     tell: T,
     /// What the rules said of the frames of this batch.
-    whys: Vec<String>,
+    whys: Vec<Why>,
 }
 
 impl<T> Forward<T>
@@ -56,7 +56,7 @@ where
             statistics: Statistics::default(),
             sending: Sending::new(),
             tell,
-            whys: vec![String::new(); BATCH],
+            whys: vec![Why::NOTHING; BATCH],
         }
     }
 
@@ -240,7 +240,7 @@ where
         let mut facts =
             (0..count).map(|ahead| fact_of(way, &port.frame(ahead), snap, &whys[ahead]));
         (self.tell)(&mut facts);
-        self.whys[..count].iter_mut().for_each(String::clear);
+        self.whys[..count].fill(Why::NOTHING);
     }
 
     fn tell_interfaces(&mut self) {
