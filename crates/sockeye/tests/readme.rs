@@ -49,6 +49,7 @@ fn every_command_of_the_guides_runs() {
         run_document("docs/trust.md");
         run_document("docs/watch.md");
         run_document("docs/list.md");
+        run_document("docs/doctor.md");
     });
 }
 

@@ -53,17 +53,23 @@ pub struct NamespaceError {
     pub errno: i32,
 }
 
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unshare => "cannot make namespaces",
+            Self::Map => "cannot map users into a namespace",
+            Self::Mounts => "cannot make mounts private",
+            Self::Proc => "cannot mount /proc",
+            Self::Loopback => "cannot bring the loopback device up",
+            Self::Fork => "cannot start a process",
+        })
+    }
+}
+
 impl fmt::Display for NamespaceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.stage {
-            Stage::Unshare => "cannot make namespaces",
-            Stage::Map => "cannot map users into a namespace",
-            Stage::Mounts => "cannot make mounts private",
-            Stage::Proc => "cannot mount /proc",
-            Stage::Loopback => "cannot bring the loopback device up",
-            Stage::Fork => "cannot start a process",
-        })?;
-        write!(f, ": {}", io::Error::from_raw_os_error(self.errno))?;
+        let error = io::Error::from_raw_os_error(self.errno);
+        write!(f, "{}: {error}", self.stage)?;
         match self.reason() {
             Some(reason) => write!(f, "; {reason}"),
             None => Ok(()),

@@ -61,7 +61,7 @@ pub const SETTINGS: &[Setting] = &[
         .sound(AtMost(60))
         .wants(&[(Serve, AtMost(30))]),
     row("net.ipv4.tcp_max_tw_buckets", Close, &[]).sound(AtLeast(4096)),
-    row(GONE, Close, &[]),
+    row(GONE, Close, &[]).source("commit 4396e46187ca"),
     row("net.ipv4.ip_local_port_range", Connect, &["32768 60999"])
         .wants(&[(Dial, Range(10_240, 65_535))]),
     row("net.ipv4.tcp_syn_retries", Connect, &["6"]),

@@ -212,6 +212,7 @@ mod tests {
             ("key", include_str!("../../../../docs/trust.md")),
             ("list", include_str!("../../../../docs/list.md")),
             ("capture", include_str!("../../../../docs/capture.md")),
+            ("doctor", include_str!("../../../../docs/doctor.md")),
         ];
         let tree = cli::command(Lang::En);
         for (verb, guide) in guides {

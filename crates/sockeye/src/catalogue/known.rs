@@ -91,6 +91,40 @@ const KNOWN: &[(&str, &str)] = &[
         "地址不在 --allow-from 之内",
     ),
     ("{} connections are open", "已有 {} 个连接"),
+    // Why there is no room of its own.
+    ("cannot make namespaces", "无法创建命名空间"),
+    (
+        "cannot map users into a namespace",
+        "无法把用户映射到命名空间",
+    ),
+    ("cannot make mounts private", "无法使挂载私有"),
+    ("cannot mount /proc", "无法挂载 /proc"),
+    ("cannot bring the loopback device up", "无法启用回环设备"),
+    ("cannot start a process", "无法启动进程"),
+    (
+        "this system allows none: root may set user.max_user_namespaces (and max_net_, max_pid_, max_mnt_namespaces) with sysctl",
+        "本系统一个也不允许：root 可用 sysctl 设置 user.max_user_namespaces（以及 max_net_、max_pid_、max_mnt_namespaces）",
+    ),
+    (
+        "all that the system allows are in use",
+        "系统允许的数量已用完",
+    ),
+    (
+        "this kernel has no user namespaces",
+        "此内核没有用户命名空间",
+    ),
+    (
+        "AppArmor keeps them from unprivileged programs: run it as root, or let root set kernel.apparmor_restrict_unprivileged_userns=0 with sysctl",
+        "AppArmor 不许无特权的程序使用：请以 root 运行，或由 root 用 sysctl 设 kernel.apparmor_restrict_unprivileged_userns=0",
+    ),
+    (
+        "they are for root only: run it as root, or let root set kernel.unprivileged_userns_clone=1 with sysctl",
+        "只限 root 使用：请以 root 运行，或由 root 用 sysctl 设 kernel.unprivileged_userns_clone=1",
+    ),
+    (
+        "a seccomp filter is in force, as in containers: Docker permits them with --security-opt seccomp=unconfined, or with --cap-add SYS_ADMIN for root",
+        "有 seccomp 过滤器在起作用，容器中常见：Docker 用 --security-opt seccomp=unconfined 放开，root 也可用 --cap-add SYS_ADMIN",
+    ),
     // What to try.
     (
         "ports below 1024 need a privilege: choose a higher one",

@@ -9,6 +9,7 @@ pub(crate) mod bench;
 pub(crate) mod capture;
 pub(crate) mod chat;
 pub(crate) mod chat_screen;
+pub(crate) mod doctor;
 mod exits;
 mod help;
 pub(crate) mod key;
@@ -172,10 +173,10 @@ pub(crate) struct Page {
     pub(crate) examples: &'static [Example],
 }
 
+/// Whether a text is there in both languages, with the same holes.
 #[cfg(test)]
-mod tests {
-    use super::*;
-
+#[track_caller]
+pub(crate) fn check_text(name: &str, text: Text) {
     fn placeholders(mut text: &str) -> Vec<&str> {
         let mut names = vec![];
         while let Some((_, name, after)) = split_placeholder(text) {
@@ -185,10 +186,22 @@ mod tests {
         names.sort_unstable();
         names
     }
+    let is_english = !text.en.is_empty() && !has_chinese(text.en);
+    assert!(is_english, "{name} in English");
+    let is_chinese = !text.zh.is_empty() && text.zh != text.en;
+    assert!(is_chinese, "{name} in Chinese");
+    let (en, zh) = (placeholders(text.en), placeholders(text.zh));
+    assert_eq!(en, zh, "placeholders of {name}");
+}
 
-    fn has_chinese(text: &str) -> bool {
-        text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c))
-    }
+#[cfg(test)]
+fn has_chinese(text: &str) -> bool {
+    text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     #[test]
     fn every_text_has_both_languages_and_the_same_placeholders() {
@@ -202,25 +215,14 @@ mod tests {
                 capture::ALL,
                 chat::ALL,
                 chat_screen::ALL,
+                doctor::ALL,
                 lab::ALL,
                 list::ALL,
                 watch::ALL,
             ]
             .concat(),
         ) {
-            assert!(
-                !text.en.is_empty() && !has_chinese(text.en),
-                "{name} in English"
-            );
-            assert!(
-                !text.zh.is_empty() && text.zh != text.en,
-                "{name} in Chinese"
-            );
-            assert_eq!(
-                placeholders(text.en),
-                placeholders(text.zh),
-                "placeholders of {name}"
-            );
+            check_text(name, text);
         }
     }
 

@@ -7,6 +7,7 @@ mod capture;
 mod chat;
 mod completions;
 mod dial;
+mod doctor;
 mod exec;
 mod get;
 mod key;
@@ -43,6 +44,7 @@ pub(crate) const PAGES: &[Page] = &[
     lab::RUN,
     show::PAGE,
     bench::PAGE,
+    doctor::PAGE,
     completions::PAGE,
     man::PAGE,
 ];

@@ -6,6 +6,7 @@ mod capture;
 mod chat;
 mod completions;
 mod dial;
+mod doctor;
 mod exec;
 mod get;
 mod key;
@@ -55,6 +56,7 @@ pub(crate) enum Verb {
     Lab(Box<lab::Lab>),
     Show(Box<show::Show>),
     Bench(Box<bench::Bench>),
+    Doctor(Box<doctor::Doctor>),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -84,6 +86,7 @@ impl Verb {
             Self::Lab(verb) => verb.run(context).await,
             Self::Show(verb) => verb.run(context),
             Self::Bench(verb) => verb.run(context).await,
+            Self::Doctor(verb) => verb.run(context),
             Self::Completions(verb) => verb.run(context),
             Self::Man(verb) => verb.run(context),
         }

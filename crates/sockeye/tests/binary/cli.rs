@@ -37,6 +37,7 @@ fn help_is_there_in_both_languages() {
             "list",
             "capture",
             "show",
+            "doctor",
             "completions",
             "man",
         ] {
@@ -102,6 +103,9 @@ fn an_error_is_one_line_that_says_what_is_allowed() {
         "list --user nobody-here",
         "list --live soon",
         "list --pairs --json",
+        "doctor nix",
+        "doctor --force",
+        "doctor --for glory",
         "-q -v serve",
         "-4 -6 serve",
     ]

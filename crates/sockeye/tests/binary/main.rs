@@ -3,6 +3,7 @@
 mod capture;
 mod cli;
 mod dial;
+mod doctor;
 mod exchange;
 mod exec;
 mod harness;

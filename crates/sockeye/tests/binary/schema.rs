@@ -326,6 +326,29 @@ fn every_line_about_sockets_is_as_documented() {
 }
 
 #[test]
+fn every_line_about_this_machine_is_as_documented() {
+    for lang in ["en", "zh"] {
+        let args = [
+            "--lang",
+            lang,
+            "doctor",
+            "--json",
+            "--for",
+            "serve,dial,far,datagrams",
+        ];
+        let exit = Process::run(&mut sockeye(&args));
+        assert_eq!((exit.code, exit.stderr_text()), (Some(0), String::new()));
+        let mut names = names_in(&exit.stdout_text());
+        assert_eq!(names.last().map(String::as_str), Some("examined"));
+        names.dedup();
+        assert!(
+            names.starts_with(&["permit".into(), "setting".into()]),
+            "{names:?}"
+        );
+    }
+}
+
+#[test]
 fn every_line_of_a_chat_is_as_documented() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("events");

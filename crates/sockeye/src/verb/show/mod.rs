@@ -16,7 +16,8 @@ use crate::exit::{Exit, usage};
 use crate::ui::{colours, columns};
 use crate::values::Wait;
 use crate::verb::capture::Listing;
-use output::{Output, Target};
+use output::Output;
+pub(crate) use output::Target;
 
 /// Draw a recorded session: what was written, what the wire carried, what was read
 #[derive(Args, Debug)]
