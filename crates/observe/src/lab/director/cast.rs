@@ -1,13 +1,13 @@
 //! The actors on their pipes: orders to them, answers from them.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 use super::look::name;
 use crate::lab::actor::{Answer, Order, Outcome, Places};
@@ -16,7 +16,8 @@ use crate::lab::{Done, Host};
 /// The longest line that an answer may be: that of all the calls of a step with what came in each.
 const LINE: usize = 64 << 20;
 
-/// The pipes of one actor. Nobody else may hold these ends: that they close is how its end is seen.
+/// Our ends of the pipes of one actor. Nobody else may hold its ends: that they close is how its end is
+/// seen. When ours close it ends, and its sockets with it.
 #[derive(Debug)]
 pub struct Pipes {
     /// Its standard input.
@@ -49,34 +50,33 @@ pub(super) enum Heard {
 }
 
 /// Both actors.
-pub(super) struct Cast {
-    seats: [Seat; 2],
+pub(super) struct Cast<'a> {
+    seats: [Seat<'a>; 2],
     pending: BTreeMap<u64, Pending>,
 }
 
-struct Seat {
+struct Seat<'a> {
     host: Host,
-    orders: File,
-    /// None once it has ended.
-    answers: Option<File>,
+    pipes: &'a Pipes,
+    is_gone: bool,
     /// What came of a line.
     line: Vec<u8>,
     /// Whether it was told to end.
     is_to_end: bool,
 }
 
-impl Cast {
+impl<'a> Cast<'a> {
     /// Tells both who is who.
-    pub(super) fn new(addresses: [Ipv4Addr; 2], actors: [Pipes; 2]) -> Result<Self, String> {
+    pub(super) fn new(addresses: [Ipv4Addr; 2], actors: &'a [Pipes; 2]) -> Result<Self, String> {
         let [client, server] = addresses;
-        let mut hosts = [Host::Client, Host::Server].into_iter();
-        let mut seats = actors.map(|pipes| Seat {
-            host: hosts.next().unwrap_or_default(),
-            orders: pipes.orders.into(),
-            answers: Some(pipes.answers.into()),
+        let seat = |host: Host| Seat {
+            host,
+            pipes: &actors[host as usize],
+            is_gone: false,
             line: vec![],
             is_to_end: false,
-        });
+        };
+        let mut seats = [seat(Host::Client), seat(Host::Server)];
         for seat in &mut seats {
             let own = seat.host;
             seat.say(&Places {
@@ -93,7 +93,7 @@ impl Cast {
 
     pub(super) fn order(&mut self, order: &Order, pending: Pending) -> Result<(), String> {
         let seat = &mut self.seats[pending.host as usize];
-        if seat.answers.is_none() {
+        if seat.is_gone {
             return Err(format!("the {}'s program has ended", name(seat.host)));
         }
         seat.say(order)?;
@@ -121,7 +121,7 @@ impl Cast {
     }
 
     pub(super) fn is_gone(&self, host: Host) -> bool {
-        self.seats[host as usize].answers.is_none()
+        self.seats[host as usize].is_gone
     }
 
     /// Takes what has been said; if nothing has, waits for something, for `patience` at most.
@@ -149,11 +149,9 @@ impl Cast {
 
     /// Who has something to say.
     fn speaking(&self, until: Instant) -> Vec<Host> {
-        let open: Vec<(Host, &File)> = self
-            .seats
-            .iter()
-            .filter_map(|seat| Some((seat.host, seat.answers.as_ref()?)))
-            .collect();
+        let open = self.seats.iter().filter(|seat| !seat.is_gone);
+        let open: Vec<(Host, &OwnedFd)> =
+            open.map(|seat| (seat.host, &seat.pipes.answers)).collect();
         let mut ends: Vec<PollFd<'_>> = open
             .iter()
             .map(|(_, answers)| PollFd::from_borrowed_fd(answers.as_fd(), PollFlags::IN))
@@ -162,7 +160,7 @@ impl Cast {
             let left = until.saturating_duration_since(Instant::now());
             let left = Timespec::try_from(left).unwrap_or_default();
             match poll(&mut ends, Some(&left)) {
-                Err(rustix::io::Errno::INTR) => {}
+                Err(Errno::INTR) => {}
                 // What cannot be polled is read, and says there what is wrong with it.
                 Err(_) => return open.iter().map(|(host, _)| *host).collect(),
                 Ok(_) => break,
@@ -204,7 +202,7 @@ impl Cast {
     /// What an end means: nothing more comes of its steps.
     fn gone(&mut self, host: Host) -> Vec<Heard> {
         let seat = &mut self.seats[host as usize];
-        seat.answers = None;
+        seat.is_gone = true;
         let was_told = seat.is_to_end;
         let own = |pending: &Pending| pending.host == host;
         let (cut, rest) = std::mem::take(&mut self.pending)
@@ -235,26 +233,22 @@ impl Cast {
     }
 }
 
-impl Seat {
+impl Seat<'_> {
     fn say(&mut self, what: &impl serde::Serialize) -> Result<(), String> {
-        let written = serde_json::to_vec(what)
-            .map_err(io::Error::from)
-            .and_then(|mut line| {
-                line.push(b'\n');
-                self.orders.write_all(&line)
-            });
+        let line = serde_json::to_vec(what).map_err(io::Error::from);
+        let written = line.and_then(|mut line| {
+            line.push(b'\n');
+            write_all(&self.pipes.orders, &line)
+        });
         written.map_err(|why| format!("the {}'s program takes no orders: {why}", name(self.host)))
     }
 
     /// One read(2), and the lines that are whole; true at the end.
     fn read(&mut self, lines: &mut Vec<Vec<u8>>) -> Result<bool, String> {
-        let Some(answers) = &mut self.answers else {
-            return Ok(true);
-        };
         let mut room = [0; 16_384];
-        let count = match answers.read(&mut room) {
-            Err(why) if why.kind() == io::ErrorKind::Interrupted => return Ok(false),
-            other => other.map_err(|why| why.to_string())?,
+        let count = match rustix::io::read(&self.pipes.answers, &mut room) {
+            Err(Errno::INTR) => return Ok(false),
+            other => other.map_err(|why| io::Error::from(why).to_string())?,
         };
         for piece in room[..count].split_inclusive(|byte| *byte == b'\n') {
             self.line.extend_from_slice(piece);
@@ -267,4 +261,15 @@ impl Seat {
         }
         Ok(count == 0)
     }
+}
+
+fn write_all(pipe: &OwnedFd, bytes: &[u8]) -> io::Result<()> {
+    let mut left = bytes;
+    while !left.is_empty() {
+        match rustix::io::write(pipe, left) {
+            Err(Errno::INTR) => {}
+            written => left = &left[written?..],
+        }
+    }
+    Ok(())
 }

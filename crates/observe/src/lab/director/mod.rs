@@ -46,11 +46,12 @@ pub struct Stuck {
 pub struct Stage<'a> {
     /// The hosts' addresses, the client's first.
     pub addresses: [Ipv4Addr; 2],
-    /// Where their actors take orders and answer.
-    pub actors: [Pipes; 2],
+    /// Where their actors take orders and answer. Whoever closes these pipes, after the script, decides how
+    /// long its connections live.
+    pub actors: &'a [Pipes; 2],
     /// What their kernels can be asked.
     pub kernels: [&'a dyn Kernel; 2],
-    /// What joins them, where it is a wire of ours.
+    /// What joins them, where it is a wire of ours; without one, nothing is waited for that passes it.
     pub cable: Option<&'a dyn Cable>,
 }
 
@@ -58,7 +59,7 @@ pub struct Stage<'a> {
 pub struct Director<'a, T> {
     kernels: [&'a dyn Kernel; 2],
     cable: Option<&'a dyn Cable>,
-    cast: Cast,
+    cast: Cast<'a>,
     /// What the kernels had counted when it began.
     counted: [BTreeMap<String, i64>; 2],
     deadline: Instant,
@@ -259,14 +260,15 @@ impl<'a, T: FnMut(Note)> Director<'a, T> {
 
     fn wire(&mut self, index: usize, action: &WireAction) -> Result<Vec<Done>, Stuck> {
         let stuck = |why| Stuck { index, why };
-        let none = || stuck("there is no wire here".into());
-        let cable = self.cable.ok_or_else(none)?;
-        match action {
-            WireAction::Faults(rules) => cable.faults(rules).map_err(stuck)?,
-            WireAction::Pause(ms) => self.pause(*ms),
-            WireAction::Wait { packets, to, flags } => {
+        match (action, self.cable) {
+            (WireAction::Pause(ms), _) => self.pause(*ms),
+            (WireAction::Faults(rules), Some(cable)) => cable.faults(rules).map_err(stuck)?,
+            (WireAction::Faults(_), None) => return Err(stuck("there is no wire here".into())),
+            (WireAction::Wait { packets, to, flags }, Some(cable)) => {
                 return self.passed(index, cable, *packets, *to, flags.as_deref());
             }
+            // The loopback device has delivered what was sent when the call returns.
+            (WireAction::Wait { .. }, None) => {}
         }
         Ok(vec![])
     }

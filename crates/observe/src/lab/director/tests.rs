@@ -83,13 +83,13 @@ impl Cable for Passes {
 /// Goes through the steps, with a deadline after `ms`.
 fn play(steps: &str, kernels: [&dyn Kernel; 2], ms: u64) -> (Result<(), Stuck>, Vec<Note>) {
     let cable = Passes::default();
-    play_over(steps, kernels, &cable, ms)
+    play_over(steps, kernels, Some(&cable), ms)
 }
 
 fn play_over(
     steps: &str,
     kernels: [&dyn Kernel; 2],
-    cable: &dyn Cable,
+    cable: Option<&dyn Cable>,
     ms: u64,
 ) -> (Result<(), Stuck>, Vec<Note>) {
     #[derive(serde::Deserialize)]
@@ -99,9 +99,9 @@ fn play_over(
     let script: Script = toml::from_str(steps).unwrap();
     let stage = Stage {
         addresses: ADDRESSES,
-        actors: [actor(), actor()],
+        actors: &[actor(), actor()],
         kernels,
-        cable: Some(cable),
+        cable,
     };
     let mut notes = vec![];
     let deadline = Instant::now() + Duration::from_millis(ms);
@@ -313,7 +313,7 @@ fn the_wire_is_changed_and_waited_for() {
         wire = { wait = { packets = 2, to = "server", flags = "S" } }
         "#,
         [&kernel, &kernel],
-        &cable,
+        Some(&cable),
         PATIENT,
     );
     assert_eq!(outcome, Ok(()));
@@ -323,6 +323,17 @@ fn the_wire_is_changed_and_waited_for() {
         ["Some(Server) Some(\"S\")", "Some(Server) Some(\"S\")"]
     );
     assert_eq!(asked[0].parse::<Rule>(), "loss:100%".parse());
+}
+
+#[test]
+fn without_a_wire_nothing_is_waited_for_on_it() {
+    let kernel = Says::default();
+    let play = |steps| play_over(steps, [&kernel, &kernel], None, PATIENT).0;
+    assert_eq!(play("[[step]]\nwire = { wait = { packets = 2 } }"), Ok(()));
+    assert_eq!(play("[[step]]\nwire = { pause = 1 }"), Ok(()));
+    let why = "there is no wire here".into();
+    let stuck = play("[[step]]\nwire = { faults = ['loss:1%'] }");
+    assert_eq!(stuck, Err(Stuck { index: 0, why }));
 }
 
 #[test]
