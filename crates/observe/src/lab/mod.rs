@@ -15,6 +15,7 @@ mod link;
 mod note;
 mod parse;
 mod plan;
+mod run;
 mod scenario;
 mod script;
 mod sight;
@@ -30,6 +31,7 @@ pub use link::{CLIENT, Link, NOBODY, SERVER};
 pub use note::{Done, Note, Seen};
 pub use parse::{FILE_LIMIT, PAUSE_LIMIT_MS, SEND_LIMIT, STEP_LIMIT, ScenarioError};
 pub use plan::Plan;
+pub use run::{Counted, Lab, Place, Played, grown, tell_note};
 pub use scenario::{
     Cure, Expect, Group, HostSetting, Run, Scenario, Setting, Step, Test, Text, Value,
 };

@@ -36,6 +36,7 @@ pub(crate) fn hidden(args: &[OsString]) -> Option<fn() -> ExitCode> {
     match word.to_str()? {
         watch::worker::WORD => Some(watch::worker::main),
         lab::worker::WORD => Some(lab::worker::main),
+        lab::worker::ACTOR => Some(sockeye_observe::lab::actor),
         _ => None,
     }
 }
