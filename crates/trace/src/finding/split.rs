@@ -44,7 +44,8 @@ fn is_short(view: &View<'_>, message: &Range<u64>, read: &Move) -> bool {
     let room = u64::from(event.asked);
     let got = u64::from(event.result.max(0).cast_unsigned());
     let before = message.start.saturating_sub(read.bytes.start);
-    let wanted = message.end - message.start.max(read.bytes.start);
+    let from = message.start.max(read.bytes.start);
+    let wanted = message.end.saturating_sub(from);
     got < room && room.saturating_sub(before) >= wanted
 }
 
@@ -56,7 +57,7 @@ fn short_read(
     found: &mut Found,
 ) {
     let (read, next) = (reads[0], view.event(reads[1].fact));
-    let left = message.end - read.bytes.end;
+    let left = message.end.saturating_sub(read.bytes.end);
     // Whoever asks for exactly the rest knows where the message ends.
     let knows = u64::from(next.asked) == left;
     let weight = if knows { Weight::Note } else { Weight::Notice };

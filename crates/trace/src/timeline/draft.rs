@@ -91,7 +91,7 @@ impl Draft {
         }
         for (index, stream) in self.streams.iter().enumerate() {
             let way = &mut flow.ways[index];
-            way.settle();
+            way.settle(self.transport.is_stream());
             let ends = [&flow.ends[index], &flow.ends[1 - index]];
             let told = ends.iter().flat_map(|end| &end.sides).all(|side| {
                 let side = &sides[*side as usize];
@@ -119,8 +119,11 @@ impl Segment {
     }
 }
 
+/// No stream is as long: what a file says beyond is not believed, so that nothing overflows.
+const LONGEST: u64 = 1 << 60;
+
 pub(super) fn moved(id: FactId, fact: &Fact<'_>) -> Move {
-    let start = fact.event.offset;
+    let start = fact.event.offset.min(LONGEST);
     let touched = if fact.kind() == Kind::Read && fact.flags & PEEK != 0 {
         0
     } else {
@@ -134,7 +137,7 @@ pub(super) fn moved(id: FactId, fact: &Fact<'_>) -> Move {
 }
 
 pub(super) fn inferred(id: FactId, fact: &Fact<'_>) -> Segment {
-    let start = fact.event.offset;
+    let start = fact.event.offset.min(LONGEST);
     Segment {
         fact: id,
         piece: (

@@ -333,11 +333,18 @@ impl Way {
         self.writes.is_empty() && self.wire.is_empty() && self.reads.is_empty()
     }
 
-    /// Puts the lanes in order once all is in them.
-    fn settle(&mut self) {
+    /// Puts the lanes in order once all is in them. Each byte of a stream belongs to the first call
+    /// that claims it, whatever a damaged recording says.
+    fn settle(&mut self, stream: bool) {
         for moves in [&mut self.writes, &mut self.reads] {
             if !moves.is_sorted_by_key(|call| call.bytes.start) {
                 moves.sort_by_key(|call| call.bytes.start);
+            }
+            let mut taken = 0;
+            for call in moves.iter_mut().filter(|_| stream) {
+                call.bytes.start = call.bytes.start.max(taken);
+                call.bytes.end = call.bytes.end.max(call.bytes.start);
+                taken = call.bytes.end;
             }
         }
         let len = |bytes: &Range<u64>| bytes.end - bytes.start;
