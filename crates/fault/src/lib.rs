@@ -35,6 +35,11 @@ mod chunk;
 mod error;
 mod flags;
 mod frames;
+#[cfg(test)]
+mod frames_by_hand;
+#[cfg(any(test, feature = "laws"))]
+#[doc(hidden)]
+pub mod laws;
 mod matcher;
 mod peers;
 mod queue;

@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use sockeye_trace::Act;
+
 use crate::Way;
 
 /// What becomes of a chunk, and why.
@@ -57,6 +59,26 @@ impl Why {
     /// The text.
     pub fn as_str(&self) -> &str {
         self.0.as_deref().unwrap_or_default()
+    }
+
+    /// Adds what became of one of the pieces or copies that were made of a chunk, where it is not said
+    /// already; `others_live`: others of them arrive.
+    pub(crate) fn add_piece(&mut self, piece: &Self, others_live: bool) {
+        let Some(said) = sockeye_trace::Verdict::of(piece.as_str()) else {
+            return;
+        };
+        for (act, rule) in said.acts() {
+            let act = if others_live && act.is_lost() {
+                Act::Partly
+            } else {
+                act
+            };
+            let words = format!("{act} by {rule}");
+            let known = self.as_str().split("; ").any(|said| said == words);
+            if !known {
+                self.add(&words.into());
+            }
+        }
     }
 
     /// Adds what another rule did.

@@ -19,6 +19,8 @@ pub enum Act<'a> {
     TooBig(u32),
     /// The same, and its sender was told.
     Refused(u32),
+    /// Some of the pieces or copies that were made of it were forgotten.
+    Partly,
     /// It was forgotten and its connection was reset.
     Reset,
     /// It went on later.
@@ -51,6 +53,7 @@ impl<'a> Act<'a> {
         let known = match text {
             "dropped" => Some(Self::Dropped),
             "dropped from a full queue" => Some(Self::QueueFull),
+            "dropped in part" => Some(Self::Partly),
             "reset" => Some(Self::Reset),
             "duplicated" => Some(Self::Duplicated),
             "gathered" => Some(Self::Gathered),
@@ -99,6 +102,7 @@ impl<'a> Act<'a> {
             (Lang::Zh, Self::QueueFull) => "队列已满，已丢弃".into(),
             (Lang::Zh, Self::TooBig(mtu)) => format!("超过 {mtu} 字节，已丢弃"),
             (Lang::Zh, Self::Refused(mtu)) => format!("超过 {mtu} 字节，已拒绝"),
+            (Lang::Zh, Self::Partly) => "部分丢弃".into(),
             (Lang::Zh, Self::Reset) => "已重置".into(),
             (Lang::Zh, Self::Delayed(by)) => format!("延迟 {}", Milliseconds(*by)),
             (Lang::Zh, Self::Queued(by)) => format!("排队 {}", Milliseconds(*by)),
@@ -122,6 +126,7 @@ impl fmt::Display for Act<'_> {
             Self::QueueFull => f.write_str("dropped from a full queue"),
             Self::TooBig(mtu) => write!(f, "dropped as larger than {mtu}"),
             Self::Refused(mtu) => write!(f, "refused as larger than {mtu}"),
+            Self::Partly => f.write_str("dropped in part"),
             Self::Reset => f.write_str("reset"),
             Self::Delayed(by) => write!(f, "delayed {}", Milliseconds(by)),
             Self::Queued(by) => write!(f, "queued {}", Milliseconds(by)),
@@ -224,11 +229,12 @@ impl<'a> Verdict<'a> {
 mod tests {
     use super::*;
 
-    const ALL: [Act<'_>; 18] = [
+    const ALL: [Act<'_>; 19] = [
         Act::Dropped,
         Act::QueueFull,
         Act::TooBig(1400),
         Act::Refused(576),
+        Act::Partly,
         Act::Reset,
         Act::Delayed(Duration::from_millis(20)),
         Act::Delayed(Duration::from_micros(1_050)),
@@ -284,7 +290,7 @@ mod tests {
             "延迟 20ms（delay:20ms）；已丢弃（drop:nth=3,to=server）"
         );
         assert_eq!(Verdict::of(""), None);
-        let passed = Verdict::of("split in 2 by split:10").unwrap();
+        let passed = Verdict::of("split in 2 by split:10; dropped in part by loss:1%").unwrap();
         assert!(!passed.is_lost() && passed.lost_to().is_none());
         let foreign = Verdict::of("eaten").unwrap();
         assert_eq!(foreign.acts().next(), Some((Act::Other("eaten"), "")));

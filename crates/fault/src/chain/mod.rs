@@ -62,10 +62,10 @@ impl Chain {
     /// These rules from now on, with counts and chance from their start. What is on its way arrives; what
     /// waited for others goes on now.
     pub fn replace(&mut self, now: Time, rules: Vec<Rule>) {
-        self.give_kept(now, true);
         while let Some((rule, way)) = self.queue.any_gate() {
             self.queue.open(rule, way, now);
         }
+        self.give_kept(now, true);
         self.set(rules);
     }
 
@@ -197,7 +197,7 @@ impl Chain {
         now: Time,
         why: &mut Why,
     ) -> Fate {
-        let mut fate = Fate::Drop;
+        let mut of_pieces = Vec::with_capacity(pieces.len());
         let last = pieces.len().saturating_sub(1);
         for (number, bytes) in pieces.into_iter().enumerate() {
             let piece = Passing {
@@ -210,8 +210,13 @@ impl Chain {
                 reset: passing.reset && number == last,
                 ..*passing
             };
-            let of_piece = self.run(index, piece, now, why);
-            fate = worse(fate, of_piece);
+            let mut why = Why::NOTHING;
+            of_pieces.push((self.run(index, piece, now, &mut why), why));
+        }
+        let fate = of_pieces.iter().map(|(fate, _)| *fate);
+        let fate = fate.reduce(worse).unwrap_or(Fate::Drop);
+        for (of_piece, said) in &of_pieces {
+            why.add_piece(said, *of_piece == Fate::Drop && fate == Fate::Held);
         }
         fate
     }
