@@ -38,7 +38,7 @@ pub use scenario::{
 pub use script::{Action, Data, Host, Kind, Options, Wait, WireAction};
 pub use value::{OfLook, OfStep, OfWay, Part, Shape, Subject, What};
 pub use wire::{
-    CLIENT_END, Ends, Options as WireOptions, Passed, Port, SERVER_END, Statistics, Wire,
+    CLIENT_END, Ends, Options as WireOptions, Passed, Port, ROUTER, SERVER_END, Statistics, Wire,
 };
 
 #[cfg(test)]

@@ -1,7 +1,11 @@
 //! The wire between two hosts: this program, which passes on what comes in at either end, does to it
 //! what rules say, and tells of each packet.
 
+mod account;
+mod cut;
 mod forward;
+mod ipv4;
+mod made;
 mod passed;
 mod port;
 
@@ -18,6 +22,7 @@ use super::error::{LabError, kernel};
 use forward::Forward;
 use passed::Counts;
 
+pub use made::ROUTER;
 pub use passed::Passed;
 pub use port::Port;
 
@@ -65,8 +70,10 @@ pub const SERVER_END: u64 = 2;
 /// A wire that runs, in a thread of its own.
 ///
 /// Each packet is told once, as it came in: its interface is its sender's end, its text what the rules
-/// did to it, empty if nothing. A packet that the wire made by itself (a reset, an ICMP error) is told
-/// as outgoing at the end where it leaves.
+/// did to it, empty if nothing. A packet that the wire made by itself (a reset, an ICMP error of
+/// [`ROUTER`]) is told as outgoing at the end where it leaves. Where hosts send super-segments
+/// ([`Setting::fast`](super::Setting)), they pass and are told as they are while there are no rules;
+/// rules are shown the packets that they stand for.
 ///
 /// - **Limits:** the ends hold what comes while the wire is busy; what finds no room is counted in
 ///   [`Statistics::missed`] and told as a gap `lost-packets`. So is what a host's link does not take.
@@ -113,6 +120,8 @@ impl Wire {
 
     /// Does this to packets from now on, instead of what it did before. What came before this was
     /// called is judged by the rules before; what they hold arrives.
+    ///
+    /// - **Errors:** [`LabError::Ended`] if the wire has.
     pub fn faults(&self, rules: Vec<Rule>) -> Result<(), LabError> {
         let (done, wait) = mpsc::sync_channel(1);
         self.order(Order::Faults(rules, done));

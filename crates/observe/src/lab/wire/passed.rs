@@ -2,9 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sockeye_fault::Way;
+use sockeye_fault::{Flags, Way};
 use sockeye_trace::packet::TcpFlags;
 
+/// The length of a header of Ethernet.
+const ETHERNET: usize = 14;
 /// Kinds of TCP segments: by their flags, with payload and without.
 const KINDS: usize = 512;
 const WITH_PAYLOAD: usize = 256;
@@ -28,40 +30,20 @@ pub struct Passed {
 impl Passed {
     /// How many packets there were.
     ///
-    /// - **Input:** to whom, none: both; TCP flags, as `S`, `SA`, `F`, `R`, or `data`: with payload;
-    ///   empty: all. `S` alone is a segment that opens a connection; other flags may be set beside
-    ///   those that are named.
+    /// - **Input:** to whom, none: both; which flags of TCP, as rules of faults name them ([`Flags`]), where
+    ///   `data` are other packets with payload too; empty: all.
     pub fn count(&self, to: Option<Way>, flags: &str) -> u64 {
+        let wanted = flags.parse::<Flags>();
+        let is_kind = |of: Option<TcpFlags>, payload: bool| match (of, wanted) {
+            _ if flags.is_empty() => true,
+            (Some(of), Ok(wanted)) => wanted.fits(of, usize::from(payload)),
+            (None, _) => flags == "data" && payload,
+            (Some(_), Err(())) => false,
+        };
         let counted = self.kinds.iter().filter(|(way, of, payload, _)| {
-            to.is_none_or(|to| to == *way) && is_kind(flags, *of, *payload)
+            to.is_none_or(|to| to == *way) && is_kind(*of, *payload)
         });
         counted.map(|(.., count)| count).sum()
-    }
-}
-
-fn is_kind(wanted: &str, flags: Option<TcpFlags>, payload: bool) -> bool {
-    match (wanted, flags) {
-        ("", _) => true,
-        ("data", _) => payload,
-        (_, None) => false,
-        (_, Some(flags)) => {
-            let set = wanted.bytes().fold(0, |set, letter| set | flag(letter));
-            let opens = set & (TcpFlags::SYN | TcpFlags::ACK) == TcpFlags::SYN;
-            set != 0 && flags.has(set) && !(opens && flags.has(TcpFlags::ACK))
-        }
-    }
-}
-
-/// A letter that stands for no flag stands for all: nothing has them.
-fn flag(letter: u8) -> u8 {
-    match letter {
-        b'F' => TcpFlags::FIN,
-        b'S' => TcpFlags::SYN,
-        b'R' => TcpFlags::RST,
-        b'P' => TcpFlags::PSH,
-        b'A' => TcpFlags::ACK,
-        b'U' => TcpFlags::URG,
-        _ => u8::MAX,
     }
 }
 
@@ -112,7 +94,6 @@ impl Counts {
 
 /// The flags of a segment of TCP over IPv4, and whether a packet carries anything for programs.
 fn kind(frame: &[u8]) -> (Option<TcpFlags>, bool) {
-    const ETHERNET: usize = 14;
     const IPV4: [u8; 2] = [8, 0];
     let Some(ip) = frame.get(ETHERNET..) else {
         return (None, false);
@@ -161,24 +142,40 @@ fn kind(frame: &[u8]) -> (Option<TcpFlags>, bool) {
 mod tests {
     use super::*;
 
+    /// A packet of 10.0.0.1 with this protocol, and what it carries.
+    fn frame(protocol: libc::c_int, rest: &[u8]) -> Vec<u8> {
+        let mut frame = vec![0; ETHERNET];
+        frame[12] = 8;
+        let total = (20 + rest.len()) as u8;
+        frame.extend_from_slice(&[0x45, 0, 0, total, 0, 0, 0, 0, 64, protocol as u8, 0, 0]);
+        frame.extend_from_slice(&[10, 0, 0, 1, 10, 0, 0, 2]);
+        frame.extend_from_slice(rest);
+        frame
+    }
+
     #[test]
-    fn flags_are_named_by_their_letters() {
-        let check = |wanted: &str, flags: u8, payload, expected| {
-            let is = is_kind(wanted, Some(TcpFlags(flags)), payload);
-            assert_eq!(is, expected, "{wanted} {flags:#x}");
+    fn packets_are_counted_by_way_and_kind() {
+        let counts = Counts::new();
+        let tcp = |flags: u8, payload: usize| {
+            let mut rest = vec![0; 20 + payload];
+            rest[12] = 5 << 4;
+            rest[13] = flags;
+            frame(libc::IPPROTO_TCP, &rest)
         };
-        check("S", 0x02, false, true);
-        check("S", 0x12, false, false);
-        check("SA", 0x12, false, true);
-        check("SA", 0x10, false, false);
-        check("F", 0x11, false, true);
-        check("FA", 0x19, true, true);
-        check("R", 0x14, false, true);
-        check("data", 0x18, true, true);
-        check("data", 0x10, false, false);
-        check("", 0x10, false, true);
-        check("X", 0x02, false, false);
-        assert!(is_kind("data", None, true));
-        assert!(!is_kind("S", None, true));
+        counts.count(Way::ToServer, &tcp(TcpFlags::SYN, 0));
+        counts.count(Way::ToClient, &tcp(TcpFlags::SYN | TcpFlags::ACK, 0));
+        counts.count(Way::ToServer, &tcp(TcpFlags::ACK | TcpFlags::PSH, 5));
+        counts.count(Way::ToServer, &tcp(TcpFlags::ACK | TcpFlags::PSH, 5));
+        counts.count(Way::ToServer, &frame(libc::IPPROTO_UDP, &[0; 12]));
+        counts.count(Way::ToServer, &frame(libc::IPPROTO_UDP, &[0; 8]));
+        counts.count(Way::ToServer, b"short");
+        let passed = counts.passed();
+        assert_eq!(passed.count(None, ""), 7);
+        assert_eq!(passed.count(Some(Way::ToClient), ""), 1);
+        assert_eq!(passed.count(None, "S"), 1);
+        assert_eq!(passed.count(None, "SA"), 1);
+        assert_eq!(passed.count(Some(Way::ToServer), "data"), 3);
+        assert_eq!(passed.count(None, "ack"), 0);
+        assert_eq!(passed.count(None, "X"), 0);
     }
 }

@@ -5,8 +5,7 @@
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::atomic::{AtomicU32, Ordering};
-
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::time::Duration;
 
 use super::BATCH;
 use crate::packet::{Mapping, PacketSocket};
@@ -29,11 +28,8 @@ const LINK_HEADER: usize = 18;
 pub(super) const VIRTIO_HEADER: usize = 10;
 
 /// How often a frame is offered to a link that has no room at the moment, and how long each time.
-const TRIES: usize = 50;
-const TRY: Timespec = Timespec {
-    tv_sec: 0,
-    tv_nsec: 1_000_000,
-};
+const TRIES: usize = 100;
+const TRY: Duration = Duration::from_micros(100);
 
 /// An end of the wire.
 #[derive(Debug)]
@@ -62,13 +58,6 @@ pub(super) struct Frame<'p> {
     pub(super) piece: u16,
     /// Its check sum is still to be filled in.
     pub(super) partial_checksum: bool,
-}
-
-/// What became of frames that were to be sent.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Unsent {
-    pub(super) count: u64,
-    pub(super) errno: i32,
 }
 
 /// What sending needs, kept from one time to the next.
@@ -178,31 +167,24 @@ impl Port {
         self.next = (self.next + frames) % self.slots;
     }
 
-    /// Sends frames, in order, each with its virtio header where this end has them. What a link has no
-    /// room for is offered again for a while; what it does not take is told.
-    pub(super) fn send(&self, frames: &[IoSlice<'_>], sending: &mut Sending) -> Unsent {
-        let mut unsent = Unsent::default();
-        for frames in frames.chunks(BATCH) {
-            self.send_batch(frames, sending, &mut unsent);
-        }
-        unsent
-    }
-
-    fn send_batch(&self, frames: &[IoSlice<'_>], sending: &mut Sending, unsent: &mut Unsent) {
+    /// Sends frames, in order, each with its virtio header where this end has them, at most [`BATCH`].
+    /// What a link has no room for is offered again for a while; says how many it did not take.
+    pub(super) fn send(&self, frames: &[IoSlice<'_>], sending: &mut Sending) -> u64 {
         for (header, frame) in sending.headers.iter_mut().zip(frames) {
             // An IoSlice is laid out as an iovec (std::io::IoSlice).
             header.msg_hdr.msg_iov = std::ptr::from_ref(frame).cast_mut().cast();
             header.msg_hdr.msg_iovlen = 1;
         }
-        let (mut at, mut tries) = (0, 0);
-        while at < frames.len() {
-            // SAFETY: the headers from `at` on were pointed to frames that are borrowed until we
-            // return; the kernel reads them and writes the headers' lengths.
+        let count = frames.len().min(sending.headers.len());
+        let (mut at, mut tries, mut refused) = (0, 0, 0);
+        while at < count {
+            // SAFETY: the headers from `at` to `count` were pointed to frames that are borrowed until
+            // we return; the kernel reads those and writes the headers' lengths.
             let sent = unsafe {
                 libc::sendmmsg(
                     self.socket.as_raw_fd(),
                     sending.headers[at..].as_mut_ptr(),
-                    (frames.len() - at) as libc::c_uint,
+                    (count - at) as libc::c_uint,
                     libc::MSG_DONTWAIT,
                 )
             };
@@ -210,21 +192,20 @@ impl Port {
                 (at, tries) = (at + sent as usize, 0);
                 continue;
             }
-            let errno = io::Error::last_os_error().raw_os_error().unwrap_or(0);
-            match errno {
-                libc::EINTR => {}
-                libc::EAGAIN | libc::ENOBUFS if tries < TRIES => {
+            match io::Error::last_os_error().raw_os_error() {
+                Some(libc::EINTR) => {}
+                Some(libc::EAGAIN | libc::ENOBUFS) if tries < TRIES => {
                     tries += 1;
-                    let mut room = [PollFd::new(&self.socket, PollFlags::OUT)];
-                    let _ = poll(&mut room, Some(&TRY));
+                    // A queue says nothing when it has room again.
+                    std::thread::sleep(TRY);
                 }
-                errno => {
-                    unsent.count += 1;
-                    unsent.errno = errno;
+                _ => {
+                    refused += 1;
                     (at, tries) = (at + 1, 0);
                 }
             }
         }
+        refused
     }
 
     /// Frames and, among them, those for which there was no slot, since it was last asked.
