@@ -10,6 +10,8 @@ pub mod builtin;
 mod check;
 mod director;
 mod error;
+#[cfg(test)]
+mod guide;
 mod host;
 mod link;
 mod note;

@@ -28,8 +28,8 @@ pub(crate) const EXITS: &[(&str, Text)] = &[
     (
         "3",
         Text {
-            en: "a check failed: a bad frame, a wrong answer",
-            zh: "检查不通过：坏帧、错误的回答",
+            en: "a check failed: a bad frame, a wrong answer, a lab that is not as expected",
+            zh: "检查不通过：坏帧、错误的回答、与预期不符的实验",
         },
     ),
     (

@@ -213,6 +213,7 @@ mod tests {
             ("list", include_str!("../../../../docs/list.md")),
             ("capture", include_str!("../../../../docs/capture.md")),
             ("doctor", include_str!("../../../../docs/doctor.md")),
+            ("lab", include_str!("../../../../docs/lab.md")),
         ];
         let tree = cli::command(Lang::En);
         for (verb, guide) in guides {
