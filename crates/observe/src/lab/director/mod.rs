@@ -43,6 +43,7 @@ pub struct Stuck {
 }
 
 /// What a script runs on.
+#[derive(Clone, Copy)]
 pub struct Stage<'a> {
     /// The hosts' addresses, the client's first.
     pub addresses: [Ipv4Addr; 2],
