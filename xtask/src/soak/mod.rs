@@ -1,5 +1,7 @@
 //! `cargo xtask soak`: campaigns that are too long for every change.
 
+mod labs;
+
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
 
@@ -47,6 +49,8 @@ enum Campaign {
         #[arg(long, default_value_t = 500)]
         times: u32,
     },
+    /// Run every scenario of the lab again and again: as oneself, as nobody, and beside a build
+    Labs(labs::Labs),
     /// Kill a chat server, then a server of several, their NATS, or both, while people talk, again
     /// and again; what they heard is still there
     ChatKills {
@@ -91,6 +95,7 @@ impl Soak {
                     &mut test,
                 )
             }
+            Campaign::Labs(labs) => labs.run(),
             Campaign::Repeat { times, only } => repeat(times, only.as_deref()),
             Campaign::Garbage { connections, seed } => {
                 let mut test = cargo(["test", "--release", "-p", "sockeye", "--test", "garbage"]);
