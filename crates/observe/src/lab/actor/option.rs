@@ -80,6 +80,7 @@ const OPTIONS: &[Known] = &[
     int("linger2", TCP, libc::TCP_LINGER2),
     int("defer-accept", TCP, libc::TCP_DEFER_ACCEPT),
     int("fastopen", TCP, libc::TCP_FASTOPEN),
+    int("fastopen-connect", TCP, libc::TCP_FASTOPEN_CONNECT),
     int("window-clamp", TCP, libc::TCP_WINDOW_CLAMP),
     int("notsent-lowat", TCP, libc::TCP_NOTSENT_LOWAT),
     int("ttl", IP, libc::IP_TTL),
