@@ -12,7 +12,7 @@ use crate::step::{cargo, output, root, step, timed};
 /// The texts that belong beside the binary.
 const TEXTS: [&str; 6] = [
     "README.md",
-    "README.zh.md",
+    "README.zh-CN.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "LICENSE-MIT",

@@ -1,5 +1,5 @@
-//! Every command of README.md, README.zh.md, docs/tutorials.md and the guides of the verbs runs,
-//! and where a text shows what comes out, that comes out.
+//! Every command of both READMEs, of both tutorials and of the guides of the verbs runs, and where a
+//! text shows what comes out, that comes out.
 //!
 //! What the documents promise this test:
 //! - A fenced `sh` block is a script and succeeds. A fenced `console` block is a transcript: lines
@@ -7,6 +7,9 @@
 //!   any number of lines.
 //! - A command that begins with `sockeye serve` keeps running until the section ends, like a
 //!   first terminal; its output is compared at the end of the section.
+//! - A fenced `python` block is a file, called as its first line says: `# ask.py`. It lies beside the
+//!   commands of the whole document. `python3 ask_server.py` keeps running as `sockeye serve` does.
+//! - A document and its translation have the same commands and the same programs.
 //! - Times of day, ports that the kernel chose and process ids may differ.
 //! - Each document runs in a private network and an empty folder: its fixed ports are free there.
 
@@ -32,12 +35,61 @@ fn every_command_of_the_readme_runs() {
 
 #[test]
 fn every_command_of_the_chinese_readme_runs() {
-    private_network(|| run_document("README.zh.md"));
+    private_network(|| run_document("README.zh-CN.md"));
 }
 
 #[test]
-fn every_command_of_the_tutorials_runs() {
-    private_network(|| run_document("docs/tutorials.md"));
+fn every_command_of_the_tutorial_runs() {
+    private_network(|| run_document("docs/tutorial.md"));
+}
+
+#[test]
+fn every_command_of_the_chinese_tutorial_runs() {
+    private_network(|| run_document("docs/tutorial.zh-CN.md"));
+}
+
+/// What one reader is told to type, the other is told too, in the same order.
+#[test]
+fn both_languages_have_the_same_commands() {
+    for (english, chinese) in [
+        ("README.md", "README.zh-CN.md"),
+        ("docs/tutorial.md", "docs/tutorial.zh-CN.md"),
+    ] {
+        let typed = |name: &str| {
+            let text = fs::read_to_string(project().join(name)).unwrap();
+            let sections = sections(&text).into_iter();
+            let commands = sections.map(|blocks| -> Vec<String> {
+                let steps = blocks.into_iter().flat_map(|block| block.steps);
+                steps.map(|step| step.command).collect()
+            });
+            (commands.collect::<Vec<_>>(), programs(&text))
+        };
+        let ((one, programs), (other, translated)) = (typed(english), typed(chinese));
+        assert_eq!(one, other, "commands of {english} and {chinese}");
+        assert_eq!(programs, translated, "programs of {english} and {chinese}");
+    }
+}
+
+/// A lab that is named in a tutorial is a scenario of this program.
+#[test]
+fn every_lab_of_the_tutorial_exists() {
+    let list = Process::run(Command::new(env!("CARGO_BIN_EXE_sockeye")).args(["lab", "list"]));
+    let list = list.stdout_text();
+    let known: Vec<_> = list
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    for name in ["docs/tutorial.md", "docs/tutorial.zh-CN.md"] {
+        let text = fs::read_to_string(project().join(name)).unwrap();
+        let labs = text
+            .split('`')
+            .filter_map(|code| code.strip_prefix("sockeye lab "));
+        let labs: Vec<_> = labs.map(str::trim_end).collect();
+        assert!(labs.len() > 10, "{name} names {labs:?}");
+        for lab in labs {
+            assert!(known.contains(&lab), "{name}: there is no lab {lab}");
+        }
+    }
 }
 
 #[test]
@@ -64,7 +116,7 @@ fn every_command_of_the_guide_to_exec_runs() {
 /// Nothing in docs/ is hidden from either reader.
 #[test]
 fn both_readmes_lead_to_every_document() {
-    for readme in ["README.md", "README.zh.md"] {
+    for readme in ["README.md", "README.zh-CN.md"] {
         let text = fs::read_to_string(project().join(readme)).unwrap();
         for document in fs::read_dir(project().join("docs")).unwrap() {
             let name = document.unwrap().file_name().into_string().unwrap();
@@ -90,7 +142,7 @@ fn ci_runs_the_test_command_of_the_readme() {
 fn every_translation_is_understood() {
     private_network(|| {
         let Some(bash) = tool("bash") else { return };
-        for document in ["README.md", "README.zh.md"] {
+        for document in ["README.md", "README.zh-CN.md"] {
             let terminal = Terminal::new(bash.clone(), document);
             fs::write(
                 terminal.folder.path().join("work/request"),
@@ -179,6 +231,22 @@ fn end(mut server: Process) -> (String, Option<i32>) {
     (exit.stdout_text() + &exit.stderr_text(), exit.code)
 }
 
+/// The end of a program that knows no Ctrl-C: what it printed.
+fn kill(mut server: Process) -> (String, Option<i32>) {
+    // One that serves a single client may have ended by itself.
+    if server.is_running() {
+        server.signal(Signal::TERM);
+    }
+    let exit = server.exit();
+    (exit.stdout_text(), exit.code)
+}
+
+/// `python3 upper_server.py 50000`
+fn is_python_server(command: &str) -> bool {
+    let mut words = command.split(' ');
+    words.next() == Some("python3") && words.next().is_some_and(|it| it.ends_with("_server.py"))
+}
+
 /// A fenced block of a document.
 struct Block {
     /// The number of its first line, for failures.
@@ -204,7 +272,14 @@ fn run_document(name: &str) {
         sections.iter().flatten().next().is_some(),
         "{name} has no command blocks"
     );
-    let run = |section: Vec<Block>| Terminal::new(bash.clone(), name).run(&section);
+    let programs = programs(&text);
+    let run = |section: Vec<Block>| {
+        let terminal = Terminal::new(bash.clone(), name);
+        for (file, program) in &programs {
+            fs::write(terminal.folder.path().join("work").join(file), program).unwrap();
+        }
+        terminal.run(&section)
+    };
     let wrong: Vec<_> = sections.into_iter().flat_map(run).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
@@ -240,6 +315,17 @@ fn sections(text: &str) -> Vec<Vec<Block>> {
         });
     }
     sections
+}
+
+/// The files of the document: name and text.
+fn programs(text: &str) -> Vec<(String, String)> {
+    let blocks = text.split("```python\n").skip(1);
+    let bodies = blocks.filter_map(|block| block.split_once("```"));
+    let named = bodies.filter_map(|(body, _)| {
+        let name = body.lines().next()?.strip_prefix("# ")?;
+        Some((name.to_owned(), body.to_owned()))
+    });
+    named.collect()
 }
 
 fn transcript(body: &[&str]) -> Vec<Step> {
@@ -296,7 +382,11 @@ impl<'a> Terminal<'a> {
                 }
                 println!("{place}: {command}");
                 if command.starts_with("sockeye serve") {
-                    servers.push((self.serve(&command), step, place));
+                    servers.push((self.serve(&command), step, place, true));
+                    continue;
+                }
+                if is_python_server(&command) {
+                    servers.push((self.serve_python(&command), step, place, false));
                     continue;
                 }
                 let exit = self.start(&command).exit();
@@ -308,9 +398,9 @@ impl<'a> Terminal<'a> {
                 }
             }
         }
-        for (server, step, place) in servers {
-            let (shown, code) = end(server);
-            if code != Some(0) {
+        for (server, step, place, is_ours) in servers {
+            let (shown, code) = if is_ours { end(server) } else { kill(server) };
+            if is_ours && code != Some(0) {
                 wrong.push(format!("{place}: `{}` failed:\n{shown}", step.command));
             }
             if let Some(expected) = step.output.as_deref().filter(|output| !output.is_empty()) {
@@ -346,6 +436,25 @@ impl<'a> Terminal<'a> {
         server
     }
 
+    /// Starts a server in Python and waits until it has a socket that somebody can reach.
+    fn serve_python(&self, command: &str) -> Process {
+        let mut server = Process::start(&mut self.shell(&format!("exec {command}")));
+        let pid = server.id().to_string();
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let mut list = self.shell(&format!("sockeye list -tu --pid {pid} --check"));
+            if Process::run(&mut list).code == Some(0) {
+                return server;
+            }
+            let waits = server.is_running() && Instant::now() < deadline;
+            assert!(
+                waits,
+                "`{command}` is not ready: {}",
+                server.exit().stderr_text()
+            );
+        }
+    }
+
     fn start(&self, command: &str) -> Process {
         Process::start(&mut self.shell(command))
     }
@@ -365,6 +474,7 @@ impl<'a> Terminal<'a> {
             .env("LC_CTYPE", "C.UTF-8")
             .env("LANG", self.language())
             .env("TZ", "UTC")
+            .env("PYTHONUNBUFFERED", "1")
             .env_remove("SOCKEYE_CONFIG");
         shell
     }
@@ -409,7 +519,7 @@ fn steady(line: &str) -> String {
         let digits = word.bytes().filter(u8::is_ascii_digit).count();
         let parts = |by: char| word.split(by).count();
         steady.push(match word.len() {
-            _ if words.peek() == Some(&"ms") => "#".to_owned(),
+            _ if matches!(words.peek(), Some(&"ms" | &"毫秒")) => "#".to_owned(),
             10 if digits == 8 && parts('-') == 3 => "DATE".to_owned(),
             12 if digits == 9 && parts(':') == 3 => "TIME".to_owned(),
             _ => without_long_numbers(word),

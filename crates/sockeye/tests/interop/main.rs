@@ -1,6 +1,6 @@
 //! The binary against peers that know nothing of it: Python's plain `socket` module, ncat, socat.
 //!
-//! Tests carry the number of the behaviour that they check, `m1` to `m28`, as docs/tutorials.md
+//! Tests carry the number of the behaviour that they check, `m1` to `m28`, as docs/tutorial.md
 //! lists them; where both ways exist, `…_with_their_client` has our server, `…_with_their_server`
 //! our client.
 
