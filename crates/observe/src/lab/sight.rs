@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use sockeye_trace::packet::{Body, Packet, TcpFlags, dissect, link_type};
 use sockeye_trace::timeline::{Flow, Move, Segment, SegmentNote, Way};
-use sockeye_trace::{Address, Fact, FactId, Finding, Kind, Timeline, Transport};
+use sockeye_trace::{Address, Fact, FactId, Finding, Kind, Timeline, Transport, Verdict};
 
 use super::check::Told;
 use super::note::{Done, Note, Seen};
@@ -120,8 +120,10 @@ impl<'a> Sight<'a> {
                     .count(),
             ),
             OfWay::Dropped => {
-                let dropped = |passed: &Passed<'_>| passed.fact.text.starts_with("dropped");
-                number(packets().filter(dropped).count())
+                let lost = |passed: &Passed<'_>| {
+                    Verdict::of(&passed.fact.text).is_some_and(Verdict::is_lost)
+                };
+                number(packets().filter(lost).count())
             }
             OfWay::Verdicts => {
                 let told = packets().filter(|passed| !passed.fact.text.is_empty());
