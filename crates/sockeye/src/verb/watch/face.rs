@@ -90,8 +90,9 @@ impl Face<'_> {
                 .await?
         };
         recording.take(&mut session, |_| ());
+        let told = self.tell(&session, files, end);
         (self.advice)(self.context, &session);
-        self.tell(&session, files, end)
+        told
     }
 
     /// Whether somebody waits for the first program to listen.
