@@ -1,7 +1,7 @@
 //! Over the loopback device, with the kernel's own answers.
 
 use std::env;
-use std::io::{BufRead as _, PipeReader, PipeWriter, pipe};
+use std::io::{self, BufRead as _, PipeReader, PipeWriter, pipe};
 use std::net::{TcpListener, UdpSocket};
 use std::process::Command;
 
@@ -482,7 +482,11 @@ impl Spoken {
 
     fn say(&mut self, line: &str) {
         let orders = self.orders.as_mut().unwrap();
-        writeln!(orders, "{line}").unwrap();
+        match writeln!(orders, "{line}") {
+            // It has read enough to end: the rest of the line is for nobody.
+            Err(why) if why.kind() == io::ErrorKind::BrokenPipe => {}
+            written => written.unwrap(),
+        }
     }
 
     fn hear(&mut self) -> String {
