@@ -88,8 +88,9 @@ pub struct Setting {
     pub seed: Option<u64>,
     /// Segmentation offload stays on: packets on the wire may stand for several.
     pub fast: Option<bool>,
-    /// Whether it can run on the loopback device too, where namespaces are barred: what needs a wire
-    /// or counters of its own is not checked there. True unless said.
+    /// Whether it can run on the loopback device too, where namespaces are barred; what needs a wire or
+    /// counters of its own is not checked there. Unless said: if it sets nothing that only hosts and a
+    /// wire of its own can have. True: it does without them there.
     pub loopback: Option<bool>,
     /// The client's host.
     pub client: HostSetting,

@@ -19,8 +19,8 @@ use std::os::fd::OwnedFd;
 use sockeye_trace::{ConnId, Event, Fact, Kind, Time};
 
 use super::{
-    CLIENT, Host, HostNetwork, LabError, Link, Note, Plan, Run, SERVER, Setting, Statistics, Wire,
-    WireOptions,
+    Action, CLIENT, Host, HostNetwork, LabError, Link, Note, Plan, Run, SERVER, Scenario,
+    Statistics, Wire, WireOptions,
 };
 use crate::namespace::{Isolation, NamespaceError, enter};
 use loopback::Loopback;
@@ -61,32 +61,55 @@ impl Place {
         Ok(Self::Namespaces)
     }
 
-    /// Whether a setting can be had here, else what cannot, as the end of a sentence.
+    /// Whether a plan can be carried out here, else what it needs, as the end of a sentence.
     ///
     /// # Errors
-    /// What the loopback device of a machine cannot do, or what is not a lab's to change there.
-    pub fn allows(&self, setting: &Setting) -> Result<(), &'static str> {
-        if *self == Self::Namespaces {
+    /// What the loopback device of a machine cannot do, or what is not a lab's to change there. A setting
+    /// with `loopback = true` runs there without all that.
+    pub fn allows(&self, plan: &Plan) -> Result<(), &'static str> {
+        let setting = &plan.setting;
+        match (self, setting.loopback) {
+            (Self::Namespaces, _) => return Ok(()),
+            (Self::Loopback(_), Some(false)) => return Err("two hosts and a wire"),
+            (Self::Loopback(_), _) => {}
+        }
+        if let Some(what) = plan
+            .scenario
+            .as_ref()
+            .and_then(|it| steps_need(it, plan.run))
+        {
+            return Err(what);
+        }
+        if setting.loopback == Some(true) {
             return Ok(());
         }
-        let has_faults = setting.faults.iter().flatten().next().is_some();
-        if has_faults {
+        if setting.faults.iter().flatten().next().is_some() {
             return Err("a wire with faults");
         }
         if setting.mtu.is_some() {
             return Err("links with an MTU of their own");
         }
-        if [&setting.client, &setting.server]
-            .iter()
-            .any(|host| !host.sysctl.is_empty())
-        {
+        let hosts = [&setting.client, &setting.server];
+        if hosts.iter().any(|host| !host.sysctl.is_empty()) {
             return Err("hosts with settings of their own");
-        }
-        if setting.loopback == Some(false) {
-            return Err("two hosts and a wire");
         }
         Ok(())
     }
+}
+
+/// What steps cannot do without.
+fn steps_need(scenario: &Scenario, run: Run) -> Option<&'static str> {
+    let steps = scenario.steps.iter();
+    let steps = steps.filter(|step| step.only.is_none_or(|only| only == run));
+    let actions = steps
+        .flat_map(|step| [&step.client, &step.server])
+        .flatten();
+    let needs = |action: &Action| match action {
+        Action::Sysctl { .. } => Some("hosts with settings of their own"),
+        Action::Wait(wait) if wait.counter.is_some() => Some("hosts with counters of their own"),
+        _ => None,
+    };
+    actions.into_iter().find_map(needs)
 }
 
 impl fmt::Display for Place {
@@ -253,3 +276,66 @@ fn now() -> Time {
 const SEED: u64 = 1;
 /// What is kept of a packet beside a call's worth of payload: headers with all their options.
 const HEADERS: u32 = 192;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::namespace::Stage;
+
+    fn plan(lab: &str, step: &str) -> Plan {
+        let text = format!(
+            "name = 'x'\ngroup = 'calls'\ntitle = {{ en = 'x', zh = 'x' }}\n\
+             about = {{ en = 'x', zh = 'x' }}\nlab = {{ {lab} }}\n\
+             [cure]\ntitle = {{ en = 'x', zh = 'x' }}\nabout = {{ en = 'x', zh = 'x' }}\n\
+             [[step]]\n{step}\n[[expect]]\nvalue = 'flows'\nboth = {{ is = 1 }}\n\
+             says = {{ en = 'x', zh = 'x' }}\n"
+        );
+        let scenario: Scenario = toml::from_str(&text).unwrap();
+        Plan::of(&scenario, Run::Plain)
+    }
+
+    #[test]
+    fn what_loopback_cannot_do_is_named_and_namespaces_can_do_all() {
+        let barred = Place::Loopback(NamespaceError {
+            stage: Stage::Unshare,
+            errno: libc::EPERM,
+        });
+        let check = |lab: &str, step: &str, expected: Result<(), &str>| {
+            let plan = plan(lab, step);
+            assert_eq!(barred.allows(&plan), expected, "{lab} {step}");
+            assert_eq!(Place::Namespaces.allows(&plan), Ok(()));
+        };
+        let nothing = "client = { look = {} }";
+        check("", nothing, Ok(()));
+        check("loopback = false", nothing, Err("two hosts and a wire"));
+        let delay = "faults = ['delay:20ms']";
+        check(delay, nothing, Err("a wire with faults"));
+        check(&format!("{delay}, loopback = true"), nothing, Ok(()));
+        check("mtu = 600", nothing, Err("links with an MTU of their own"));
+        let own = Err("hosts with settings of their own");
+        check(
+            "client.sysctl = { 'net.ipv4.tcp_sack' = '0' }",
+            nothing,
+            own,
+        );
+        let set = "server = { sysctl = { name = 'net.ipv4.tcp_sack', value = '0' } }";
+        check("loopback = true", set, own);
+        let counted = "client = { wait = { counter = 'Tcp.RetransSegs' } }";
+        let counters = Err("hosts with counters of their own");
+        check("", counted, counters);
+        check("", &format!("{counted}\nonly = 'cure'"), Ok(()));
+    }
+
+    #[test]
+    fn only_counters_that_grew_are_told() {
+        let counted = |pairs: &[(&str, i64)]| -> Counted {
+            let pairs = pairs.iter();
+            pairs
+                .map(|(name, count)| ((*name).to_owned(), *count))
+                .collect()
+        };
+        let before = counted(&[("a", 1), ("b", 2)]);
+        let after = counted(&[("a", 1), ("b", 5), ("c", 2)]);
+        assert_eq!(grown(&before, &after), counted(&[("b", 3), ("c", 2)]));
+    }
+}

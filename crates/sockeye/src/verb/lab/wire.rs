@@ -52,12 +52,16 @@ impl WireFlags {
             faults: (!faults.is_empty()).then_some(faults),
             seed: self.seed,
             fast: self.fast.then_some(true),
+            // What the scenario can do without there, whoever asks for it would miss.
+            loopback: (setting.loopback == Some(true) && self.is_some()).then_some(false),
             ..Setting::default()
         })
     }
 
     /// Whether anything is changed.
     pub(super) fn is_some(&self) -> bool {
-        self.apply(&Setting::default()) != Setting::default()
+        let rules = [&self.delay, &self.loss, &self.rate];
+        let has_rules = !self.fault.is_empty() || rules.into_iter().any(Option::is_some);
+        has_rules || self.mtu.is_some() || self.seed.is_some() || self.fast
     }
 }

@@ -49,7 +49,7 @@ fn work() -> anyhow::Result<()> {
     // Whoever draws may be killed, and nothing of ours may stay behind then.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let place = Place::prepare().map_err(|why| usage!("{why}"))?;
-    if let (Err(what), Place::Loopback(why)) = (place.allows(&plan.lab.setting), place) {
+    if let (Err(what), Place::Loopback(why)) = (place.allows(&plan.lab), place) {
         return Err(usage!("this needs {what}, in namespaces: {why}"));
     }
     // Ctrl-C goes to everybody at the terminal: the programs hear it, and we tell what comes of it.
