@@ -140,6 +140,21 @@ impl Queue {
         }
     }
 
+    /// Lets go on what waits for ever.
+    pub(crate) fn wake(&mut self, now: Time) {
+        let soon = |due: &mut Time| {
+            if *due == NEVER {
+                *due = now;
+            }
+        };
+        let mut waiting = std::mem::take(&mut self.heap).into_vec();
+        waiting.iter_mut().for_each(|one| soon(&mut one.due));
+        self.lanes
+            .values_mut()
+            .for_each(|lane| soon(&mut lane.last));
+        self.heap = waiting.into();
+    }
+
     /// The gate whose time is over.
     pub(crate) fn overdue(&self, now: Time) -> Option<(usize, Way, Time)> {
         let gate = self.gates.iter().find(|gate| gate.until <= now)?;

@@ -6,7 +6,7 @@ use sockeye_trace::{Act, Time};
 
 use crate::chunk::View;
 use crate::peers::Peers;
-use crate::queue::Queue;
+use crate::queue::{NEVER, Queue};
 use crate::stage::{Stage, Step};
 use crate::verdict::{Fate, Released, Verdict, Why};
 use crate::{Chunk, Content, Rule};
@@ -60,12 +60,13 @@ impl Chain {
     }
 
     /// These rules from now on, with counts and chance from their start. What is on its way arrives; what
-    /// waited for others goes on now.
+    /// waited for others, or for ever, goes on now.
     pub fn replace(&mut self, now: Time, rules: Vec<Rule>) {
         while let Some((rule, way)) = self.queue.any_gate() {
             self.queue.open(rule, way, now);
         }
         self.give_kept(now, true);
+        self.queue.wake(now);
         self.set(rules);
     }
 
@@ -117,6 +118,10 @@ impl Chain {
                     stage.say(act, why);
                     passing.at = time;
                     passing.waits_for = Some(at);
+                    if time == NEVER {
+                        // It does not come to the rules behind.
+                        break;
+                    }
                 }
                 Step::Become(bytes, act) => {
                     stage.say(act, why);

@@ -356,6 +356,17 @@ fn a_stall_may_last() {
         lab.chain.poll_release(lab.now + Duration::from_hours(9)),
         None
     );
+    // Until other rules let it go on.
+    lab.now = lab.now + MS;
+    lab.chain.replace(lab.now, vec![]);
+    lab.check_rest(&[(1, "a"), (1, "b")]);
+    assert!(lab.passes("c"));
+
+    // It takes nothing of a line that it never comes to.
+    let mut lab = Lab::new(&["stall:nth=1", "rate:1000"]);
+    lab.send("a");
+    let verdict = lab.tell(Way::ToServer, 1, b"b");
+    assert_eq!(verdict.why.as_str(), "queued 1ms by rate:1000");
 }
 
 #[test]
