@@ -47,7 +47,7 @@ pub type Talk = usize;
 
 /// Writes a session, event by event. Every step moves the clock on by ten microseconds; see
 /// [`Script::wait`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Script {
     session: Session,
     now: u64,
@@ -55,9 +55,11 @@ pub struct Script {
     /// IP's number of the next packet.
     ident: u16,
     payload_cap: usize,
+    /// What is done to packets from now on.
+    verdict: String,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Conversation {
     transport: Transport,
     addresses: [SocketAddrV4; 2],
@@ -95,6 +97,7 @@ impl Script {
             talks: Vec::new(),
             ident: 1,
             payload_cap: 256,
+            verdict: String::new(),
         };
         for (pid, role) in [(200, "server"), (100, "client")] {
             script.tell(
@@ -355,6 +358,12 @@ impl Script {
         self
     }
 
+    /// What is done to the packets from now on, as a verdict; nothing: `""`.
+    pub fn verdict(&mut self, verdict: &str) -> &mut Self {
+        verdict.clone_into(&mut self.verdict);
+        self
+    }
+
     /// Any TCP packet.
     pub fn packet(&mut self, talk: Talk, end: u8, flags: u8, bytes: Range<u64>) {
         self.tcp(talk, end, flags, bytes, 0);
@@ -456,6 +465,7 @@ impl Script {
             .with_result(frame.len() as i32)
             .with_asked(size);
         self.session.push(&Fact {
+            text: &self.verdict,
             data: &frame,
             ..Fact::new(event)
         });

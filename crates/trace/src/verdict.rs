@@ -94,6 +94,14 @@ impl<'a> Act<'a> {
         )
     }
 
+    /// How long it waited, where that is all that is said.
+    pub(crate) const fn waits(&self) -> Option<Duration> {
+        match self {
+            Self::Delayed(by) | Self::Queued(by) => Some(*by),
+            _ => None,
+        }
+    }
+
     /// The same for people; in English as `Display` writes it.
     pub fn words(&self, lang: Lang) -> String {
         match (lang, self) {
@@ -165,7 +173,10 @@ fn milliseconds(text: &str) -> Option<Duration> {
         return None;
     }
     let thousandths: u64 = format!("{behind:0<3}").parse().ok()?;
+    // A century in microseconds: sums of what a file says stay far from what a duration holds.
+    let most = 100 * 365 * 86_400 * 1_000_000;
     let micros = whole.parse::<u64>().ok()?.checked_mul(1000)?;
+    let micros = Some(micros).filter(|micros| *micros < most)?;
     Some(Duration::from_micros(micros.checked_add(thousandths)?))
 }
 
@@ -204,24 +215,29 @@ impl<'a> Verdict<'a> {
         Some(rule)
     }
 
+    /// How long it was made to wait, by all that says how long; as people write it: `20ms`.
+    pub(crate) fn waited(self) -> Option<String> {
+        let waits = self.acts().filter_map(|(act, _)| act.waits());
+        let total: Duration = waits.sum();
+        (!total.is_zero()).then(|| Milliseconds(total).to_string())
+    }
+
     /// For people. A rule is written the same in all languages.
     pub fn words(self, lang: Lang) -> String {
-        if lang == Lang::En {
-            return self.0.into();
+        let acts = self
+            .acts()
+            .map(|(act, rule)| Self::words_of(act, rule, lang));
+        acts.collect::<Vec<_>>().join(lang.pick("; ", "；"))
+    }
+
+    /// One act with its rule, for people.
+    pub fn words_of(act: Act<'_>, rule: &str, lang: Lang) -> String {
+        let act = act.words(lang);
+        match (lang, rule) {
+            (_, "") => act,
+            (Lang::En, rule) => format!("{act} by {rule}"),
+            (Lang::Zh, rule) => format!("{act}（{rule}）"),
         }
-        let mut words = String::new();
-        for (act, rule) in self.acts() {
-            if !words.is_empty() {
-                words.push('；');
-            }
-            words.push_str(&act.words(lang));
-            if !rule.is_empty() {
-                words.push('（');
-                words.push_str(rule);
-                words.push('）');
-            }
-        }
-        words
     }
 }
 

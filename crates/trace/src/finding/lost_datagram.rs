@@ -3,7 +3,7 @@
 //! UDP promises nothing (RFC 768): the network may drop a datagram, and the receiver's kernel does
 //! when the receive buffer is full (udp(7)). Told only where the receiver's program was watched.
 //! One that was overtaken (later ones were read) is lost; one at the end may still lie in the
-//! buffer.
+//! buffer. Where the recording knows what became of packets on their way, it says what took it.
 
 use std::collections::{HashMap, HashSet};
 
@@ -27,6 +27,8 @@ enum Gone {
     Overtaken,
     /// The program asked afterwards, and nothing was there.
     Empty,
+    /// It was taken from the wire, or one of its fragments was.
+    Taken,
     /// It may still come.
     No,
 }
@@ -41,6 +43,7 @@ pub(super) fn find(view: &View<'_>, found: &mut Found) {
         let carried: HashMap<u32, Time> = wire
             .map(|each| (each.datagram, view.time(each.fact)))
             .collect();
+        let taken = taken(view, way);
         let last = read.iter().max().copied();
         let empty = found_empty(view, way);
         for write in &view.writes[way] {
@@ -48,7 +51,9 @@ pub(super) fn find(view: &View<'_>, found: &mut Found) {
                 continue;
             }
             let seen = carried.get(&write.datagram);
-            let gone = if last > Some(write.datagram) {
+            let gone = if taken.contains_key(&write.datagram) {
+                Gone::Taken
+            } else if last > Some(write.datagram) {
                 Gone::Overtaken
             } else if seen.is_some_and(|seen| empty > Some(*seen)) {
                 Gone::Empty
@@ -56,9 +61,17 @@ pub(super) fn find(view: &View<'_>, found: &mut Found) {
                 Gone::No
             };
             let on_wire = view.is_captured().then_some(seen.is_some());
-            one(view, way, write, gone, on_wire, found);
+            let rule = taken.get(&write.datagram).copied();
+            one(view, way, write, gone, (on_wire, rule), found);
         }
     }
+}
+
+/// The rules that took datagrams, or fragments of them, from the wire.
+fn taken<'t>(view: &View<'t>, way: usize) -> HashMap<u32, &'t str> {
+    let lost = view.way(way).wire.iter().filter(|each| each.lost);
+    lost.filter_map(|each| Some((each.datagram, view.fact(each.fact).verdict()?.lost_to()?)))
+        .collect()
 }
 
 /// When the receiver last asked and nothing was there.
@@ -77,7 +90,7 @@ fn one(
     way: usize,
     write: &Move,
     gone: Gone,
-    on_wire: Option<bool>,
+    (on_wire, rule): (Option<bool>, Option<&str>),
     found: &mut Found,
 ) {
     let weight = if gone == Gone::No {
@@ -92,7 +105,13 @@ fn one(
         let [sender, sender_zh] = &view.who[way];
         let [reader, reader_zh] = &view.who[1 - way];
         let length = write.bytes.end - write.bytes.start;
+        let rule = rule.unwrap_or_default();
+        let taken = [
+            format!(" was taken from the wire ({rule}), and"),
+            format!("在线路上被取走（{rule}），"),
+        ];
         let [seen, seen_zh] = match on_wire {
+            _ if gone == Gone::Taken => [&*taken[0], &*taken[1]],
             Some(true) => [" was seen on the wire, and", "在线路上出现过，但"],
             Some(false) => [" was not seen on the wire, and", "没有出现在线路上，"],
             None => ["", ""],
@@ -106,6 +125,7 @@ fn one(
                 ", which later found nothing to read: it is lost",
                 "，后来再读时已没有数据：它丢了",
             ],
+            Gone::Taken => [": it is lost", "：它丢了"],
             Gone::No => [" before the recording ended", "（直到记录结束）"],
         };
         Told {
@@ -168,6 +188,26 @@ mod tests {
             &LOST_DATAGRAM,
         );
         assert!(unseen.sentence[0].contains("was not seen on the wire"));
+    }
+
+    #[test]
+    fn one_that_the_wire_took_is_lost_and_the_rule_is_named() {
+        let mut script = script([true; 3], [true; 3]);
+        let udp = 0;
+        script.write(udp, CLIENT, b"first");
+        script.verdict("delayed 1ms by delay:1ms; dropped by loss:50%");
+        script.datagram(udp, CLIENT, b"first");
+        let found = only(script, &LOST_DATAGRAM);
+        assert_eq!(
+            found.sentence,
+            [
+                "A datagram of 5 bytes by the client (python3) was taken from the wire (loss:50%), \
+                and was never read by the server (python3): it is lost.",
+                "客户端（python3）的一个 5 字节的数据报在线路上被取走（loss:50%），服务器（python3）\
+                一直没有读到它：它丢了。",
+            ]
+        );
+        assert_eq!(found.weight, Weight::Trouble);
     }
 
     #[test]

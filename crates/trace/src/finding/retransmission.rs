@@ -3,6 +3,9 @@
 //! TCP sends again what it holds for lost: at once when later bytes are acknowledged around a hole
 //! (duplicate ACKs and SACK, RFC 5681 §3.2, RFC 6675), after a short silence as a probe (RFC 8985
 //! §7), or when the timer runs out (RFC 6298), which on Linux is never set below 200 ms.
+//!
+//! Where the recording knows what became of packets on their way, as a lab's does, it says what took the
+//! bytes the last time.
 
 use std::time::Duration;
 
@@ -12,7 +15,7 @@ use crate::{Time, Weight};
 
 use super::Topic;
 use super::found::{Found, Told};
-use super::view::{Piece, View, What, overlapping};
+use super::view::{View, What};
 use super::words::{bytes, count, duration};
 
 pub(super) const RETRANSMISSION: Topic = Topic {
@@ -46,13 +49,21 @@ fn one(view: &View<'_>, way: usize, segment: &Segment, found: &mut Found) {
     let at = view.time(segment.fact);
     let place = view.place(way, segment.bytes.clone(), at);
     found.add(&RETRANSMISSION, Weight::Notice, place, || {
-        let begin = segment.bytes.start..segment.bytes.start + 1;
-        let first = view.pieces[way][overlapping(&view.pieces[way], &begin)]
-            .first()
-            .filter(|piece| piece.at < at);
+        let earlier = view.earlier(way, segment);
+        let first = earlier.first().copied();
         let [sender, sender_zh] = &view.who[way];
         let length = segment.bytes.end - segment.bytes.start;
-        let [why, why_zh] = first.map_or_else(Default::default, |first| why(view, way, first, at));
+        let [why, why_zh] = first.map_or_else(Default::default, |first| {
+            why(view, way, view.time(first.fact), at)
+        });
+        let lost = earlier.last().filter(|last| last.lost);
+        let rule = lost.and_then(|last| view.fact(last.fact).verdict()?.lost_to());
+        let [taken, taken_zh] = rule.map_or_else(Default::default, |rule| {
+            [
+                format!(" The wire had taken them: {rule}."),
+                format!("此前它们在线路上被取走：{rule}。"),
+            ]
+        });
         Told {
             facts: first
                 .map(|first| first.fact)
@@ -61,12 +72,12 @@ fn one(view: &View<'_>, way: usize, segment: &Segment, found: &mut Found) {
                 .collect(),
             sentence: [
                 format!(
-                    "{} by {sender} from byte {} on went over the wire again{why}.",
+                    "{} by {sender} from byte {} on went over the wire again{why}.{taken}",
                     bytes(length),
                     count(segment.bytes.start),
                 ),
                 format!(
-                    "{sender_zh}从第 {} 字节起的 {} 字节被重传{why_zh}。",
+                    "{sender_zh}从第 {} 字节起的 {} 字节被重传{why_zh}。{taken_zh}",
                     count(segment.bytes.start),
                     count(length),
                 ),
@@ -76,9 +87,9 @@ fn one(view: &View<'_>, way: usize, segment: &Segment, found: &mut Found) {
 }
 
 /// How long after the first time, and what set it off.
-fn why(view: &View<'_>, way: usize, first: &Piece, at: Time) -> [String; 2] {
-    let after = at.since(first.at);
-    let (duplicates, has_sack) = duplicate_acks(view, 1 - way, first.at, at);
+fn why(view: &View<'_>, way: usize, first: Time, at: Time) -> [String; 2] {
+    let after = at.since(first);
+    let (duplicates, has_sack) = duplicate_acks(view, 1 - way, first, at);
     let shown = duration(after);
     if duplicates >= DUPLICATES || (has_sack && duplicates > 0) {
         let n = count(duplicates as u64);
@@ -181,6 +192,37 @@ mod tests {
         assert!(fast.sentence[0].ends_with("3 duplicate ACKs asked for them (fast retransmit)."));
         let few = only(acks(3), &RETRANSMISSION);
         assert!(few.sentence[0].contains("a probe of the tail"));
+    }
+
+    #[test]
+    fn what_the_wire_took_is_told_with_its_rule() {
+        let mut script = Script::new();
+        let tcp = script.connected_tcp();
+        script.write(tcp, CLIENT, b"hello");
+        script.verdict("dropped by drop:nth=3,to=server");
+        script.segment(tcp, CLIENT, 0..5);
+        script.verdict("").wait(204_990);
+        script.segment(tcp, CLIENT, 0..5);
+        let found = only(script, &RETRANSMISSION);
+        assert_eq!(
+            found.sentence,
+            [
+                "5 bytes by the client (python3) from byte 0 on went over the wire again, 205 \
+                ms after the first time: the timer had run out, no ACK had come. The wire had \
+                taken them: drop:nth=3,to=server.",
+                "客户端（python3）从第 0 字节起的 5 字节被重传，距第一次 205 ms：没有等到 ACK，\
+                重传定时器到期。此前它们在线路上被取走：drop:nth=3,to=server。",
+            ]
+        );
+        // What was not taken was sent again for another reason.
+        let mut script = Script::new();
+        let tcp = script.connected_tcp();
+        script.write(tcp, CLIENT, b"hello");
+        script.verdict("delayed 300ms by delay:300ms");
+        script.segment(tcp, CLIENT, 0..5);
+        script.segment(tcp, CLIENT, 0..5);
+        let found = only(script, &RETRANSMISSION);
+        assert!(!found.sentence[0].contains("The wire"));
     }
 
     #[test]

@@ -52,7 +52,7 @@ impl Entry {
 }
 
 /// Writes a session as pcapng: packets as they were captured, with the bytes of the stream that they
-/// carry and what was found as comments, and each call as a packet of the interface `programs`.
+/// carry, what was done to them on their way and what was found as comments, and each call as a packet of the interface `programs`.
 ///
 /// A session without packets, or without calls, makes a file with what there is.
 pub fn write(
@@ -89,7 +89,9 @@ pub fn write(
         let found = comments.remove(&entry.fact).unwrap_or_default();
         if let Some(packet) = PacketRecord::of(&fact) {
             let carried = carried(timeline, entry, lang);
-            let mut all: Vec<&str> = carried.iter().map(String::as_str).collect();
+            let verdict = fact.verdict().map(|verdict| verdict.words(lang));
+            let said = carried.iter().chain(&verdict);
+            let mut all: Vec<&str> = said.map(String::as_str).collect();
             all.extend(found);
             // A packet of an interface that nobody described cannot be read by anyone.
             if described.contains(&packet.interface) {
@@ -444,6 +446,18 @@ mod tests {
         ] {
             assert!(text.contains(expected), "no {expected:?}");
         }
+    }
+
+    #[test]
+    fn what_was_done_to_a_packet_is_its_comment() {
+        let mut script = Script::new();
+        let tcp = script.connected_tcp();
+        script.write(tcp, CLIENT, b"one");
+        script.verdict("dropped by drop:nth=4");
+        script.segment(tcp, CLIENT, 0..3);
+        let (_, file) = written(script);
+        let comment = b"dropped by drop:nth=4";
+        assert!(file.windows(comment.len()).any(|part| part == comment));
     }
 
     #[test]

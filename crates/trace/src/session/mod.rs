@@ -6,7 +6,7 @@ mod merge;
 
 use std::ops::Range;
 
-use crate::{Call, Event, Kind, Time};
+use crate::{Call, Event, Kind, Time, Verdict};
 
 pub use about::{Gap, Gauge, Head, Interface, Process, Side, TcpState, WireSource};
 pub(crate) use file::read_full;
@@ -37,7 +37,7 @@ pub struct Fact<'a> {
     pub state: TcpState,
     /// Of a call: its arguments, as strace writes them, without the descriptor and the buffer. Of a
     /// read or write over an unconnected datagram socket: the other address ([`crate::Address`]).
-    /// Of a description: JSON.
+    /// Of a description: JSON. Of a packet: what was done to it on its way ([`crate::Verdict`]).
     pub text: &'a str,
     /// The bytes that moved, capped, or the packet as it was captured.
     pub data: &'a [u8],
@@ -85,6 +85,17 @@ impl<'a> Fact<'a> {
     /// Bytes that a call moved, or a packet's length on the wire; 0 for what failed.
     pub fn moved(&self) -> u64 {
         u64::try_from(self.event.result).unwrap_or(0)
+    }
+
+    /// What was done to a packet on its way; none of what nobody touched.
+    pub fn verdict(&self) -> Option<Verdict<'a>> {
+        let is_packet = self.kind() == Kind::Packet;
+        is_packet.then(|| Verdict::of(self.text)).flatten()
+    }
+
+    /// Whether it is a packet that was taken from the wire on its way.
+    pub fn is_lost(&self) -> bool {
+        self.verdict().is_some_and(Verdict::is_lost)
     }
 
     /// The description in its text.

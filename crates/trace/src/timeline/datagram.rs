@@ -204,6 +204,7 @@ impl Joiner<'_> {
             bytes: start + here.start.min(len)..start + here.end.min(len),
             datagram: number as u32,
             note,
+            lost: self.session.fact(packet.fact).is_lost(),
             flags: 0,
             window: 0,
         }

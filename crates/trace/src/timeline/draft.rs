@@ -147,6 +147,7 @@ pub(super) fn inferred(id: FactId, fact: &Fact<'_>) -> Segment {
         bytes: start..start.saturating_add(fact.moved()),
         datagram: 0,
         note: SegmentNote::Inferred,
+        lost: false,
         flags: 0,
         window: 0,
     }

@@ -74,7 +74,7 @@ pub struct Way {
     pub wire: Vec<Segment>,
     /// What the receiver's program read.
     pub reads: Vec<Move>,
-    /// Bytes that the calls took and gave, and that packets or counters told of.
+    /// Bytes that the calls took and gave, and that counters or packets that arrived told of.
     pub written: u64,
     /// See `written`.
     pub carried: u64,
@@ -119,6 +119,8 @@ pub struct Segment {
     pub datagram: u32,
     /// What is special about it.
     pub note: SegmentNote,
+    /// It was taken from the wire on its way ([`crate::Verdict`]): its bytes did not arrive with it.
+    pub lost: bool,
     /// Its TCP flags ([`crate::packet::TcpFlags`] as bits).
     pub flags: u8,
     /// The window it announces, scaled, in bytes, where the scale is known.
@@ -314,7 +316,7 @@ impl Way {
     }
 
     /// The segments that carry any of these bytes, as indices in the order of offsets.
-    pub fn wire_in(&self, bytes: Range<u64>) -> impl Iterator<Item = usize> {
+    pub fn wire_in(&self, bytes: Range<u64>) -> impl Iterator<Item = usize> + Clone {
         let first = self.by_offset.partition_point(|index| {
             self.wire[*index as usize].bytes.start + self.longest < bytes.start
         });
@@ -363,6 +365,7 @@ impl Way {
         self.carried = self
             .wire
             .iter()
+            .filter(|segment| !segment.lost)
             .map(|segment| segment.bytes.end)
             .max()
             .unwrap_or(0);

@@ -376,3 +376,27 @@ proptest! {
         crate::finding::find(&timeline);
     }
 }
+
+#[test]
+fn what_the_wire_took_did_not_arrive() {
+    let mut script = Script::new();
+    let tcp = script.connected_tcp();
+    script.write(tcp, CLIENT, b"one two");
+    script.segment(tcp, CLIENT, 0..4);
+    script.verdict("dropped by drop:nth=5");
+    script.segment(tcp, CLIENT, 4..7);
+    let session = script.verdict("").clone().session();
+    let timeline = Timeline::build(&session);
+    let way = &timeline.flows[0].ways[0];
+    assert_eq!((way.written, way.carried), (7, 4));
+    let lost: Vec<_> = way.wire.iter().map(|segment| segment.lost).collect();
+    assert_eq!(lost, [false, true]);
+
+    script.segment(tcp, CLIENT, 4..7);
+    let session = script.session();
+    let timeline = Timeline::build(&session);
+    let way = &timeline.flows[0].ways[0];
+    assert_eq!(way.carried, 7);
+    let last = way.wire.last().unwrap();
+    assert_eq!((last.lost, last.note), (false, Retransmission));
+}

@@ -86,6 +86,7 @@ impl Stream {
         }
         let bytes = offset..offset.saturating_add(length);
         let note = self.note(&bytes, tcp.flags, other);
+        let lost = fact.is_lost();
         let size = fact.event.asked;
         let pieces = match packet.payload_len.checked_div(size) {
             Some(1..) if packet.payload_len > size => packet.payload_len.div_ceil(size),
@@ -107,6 +108,7 @@ impl Stream {
                 bytes: from..to,
                 datagram: 0,
                 note,
+                lost,
                 flags: if last {
                     tcp.flags.0
                 } else {

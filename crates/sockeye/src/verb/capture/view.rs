@@ -200,6 +200,7 @@ impl Views {
             }
             Shown::Table(table) => {
                 let row = self.rows.row(&packet, fact.event.time);
+                let row = row.with_verdict(fact.verdict());
                 each_piece(&row, &packet, fact, self.style.whole, |row| {
                     table.row(row, name, out);
                 });

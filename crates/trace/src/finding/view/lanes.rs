@@ -94,11 +94,42 @@ impl View<'_> {
             .filter(|write| write.datagram == number)
     }
 
-    /// Segments that carried bytes which none before them had carried, and datagrams.
+    /// Segments that carried bytes to the other end which none before them had carried, and datagrams.
     pub(in crate::finding) fn carriers(&self, way: usize) -> impl Iterator<Item = &Segment> {
         let stream = self.flow.transport.is_stream();
         let wire = self.way(way).wire.iter();
-        wire.filter(move |each| is_first(each.note) && !(stream && each.bytes.is_empty()))
+        wire.filter(move |each| {
+            !each.lost
+                && (is_first(each.note) || self.makes_up(way, each))
+                && !(stream && each.bytes.is_empty())
+        })
+    }
+
+    /// Whether bytes that were lost on their way arrived with this segment.
+    fn makes_up(&self, way: usize, segment: &Segment) -> bool {
+        use SegmentNote::{PartlyRetransmitted, Retransmission};
+        if !matches!(segment.note, Retransmission | PartlyRetransmitted) {
+            return false;
+        }
+        let lanes = self.way(way);
+        let before = lanes.wire_in(segment.bytes.clone());
+        let mut before = before.filter(|index| lanes.wire[*index].fact < segment.fact);
+        // Only the first that arrives after the loss does: all before it were lost.
+        let any = before.clone().next().is_some();
+        any && before.all(|index| lanes.wire[index].lost)
+    }
+
+    /// The transmissions of a byte before one of them, as they were sent.
+    pub(in crate::finding) fn earlier(&self, way: usize, segment: &Segment) -> Vec<&Segment> {
+        let lanes = self.way(way);
+        let first = segment.bytes.start..segment.bytes.start + 1;
+        let mut earlier: Vec<&Segment> = lanes
+            .wire_in(first)
+            .map(|index| &lanes.wire[index])
+            .filter(|each| each.fact < segment.fact)
+            .collect();
+        earlier.sort_by_key(|each| each.fact);
+        earlier
     }
 }
 

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::Row;
-use crate::Lang;
 use crate::packet::{Body, Protocol, TcpOptions, icmp_message, igmp_message};
+use crate::{Lang, Verdict};
 
 impl Row {
     /// What else there is to say: options, a message's meaning, what is wrong. Nothing for most.
@@ -18,6 +18,12 @@ impl Row {
         }
         if let Some(oddity) = self.oddity {
             write!(out, " ({})", oddity.words(lang))?;
+        }
+        if let Some(verdict) = Verdict::of(&self.verdict) {
+            let mark = if verdict.is_lost() { "✗" } else { "·" };
+            // Whoever wrote the file wrote this.
+            let words = verdict.words(lang).replace(char::is_control, "?");
+            write!(out, " {mark} {words}")?;
         }
         Ok(())
     }

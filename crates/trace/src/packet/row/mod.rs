@@ -5,7 +5,7 @@ mod host;
 mod seq;
 
 use super::{Body, Damage, Packet, Piece, Protocol, Quoted, TcpFlags, link_type};
-use crate::Time;
+use crate::{Time, Verdict};
 use host::hosts;
 use seq::Starts;
 
@@ -47,6 +47,8 @@ pub struct Row {
     pub of: Option<u32>,
     /// Hops left.
     pub ttl: Option<u8>,
+    /// What was done to it on its way ([`crate::Verdict`]); empty: nothing.
+    pub verdict: String,
     body: Body,
     quoted: Option<Quoted>,
     oddity: Option<Damage>,
@@ -91,6 +93,7 @@ impl Rows {
             len: packet.payload_len,
             of: None,
             ttl: packet.net.map(|net| net.ttl),
+            verdict: String::new(),
             body: packet.body.clone(),
             quoted: packet.quoted,
             oddity: packet.oddity,
@@ -130,6 +133,13 @@ impl Rows {
 }
 
 impl Row {
+    /// The row with what was done to its packet on its way.
+    #[must_use]
+    pub fn with_verdict(mut self, verdict: Option<Verdict<'_>>) -> Self {
+        self.verdict = verdict.map_or_else(String::new, |verdict| verdict.as_str().to_owned());
+        self
+    }
+
     /// The row of one piece of the packet (a super-segment stands for several).
     #[must_use]
     pub fn piece(&self, piece: &Piece) -> Self {

@@ -12,11 +12,11 @@ use std::io;
 use super::block::Blocks;
 use super::excerpt::Excerpts;
 use super::order::{Entry, order};
-use super::shape::{Shape, note_number, row};
+use super::shape::{LOST, Shape, note_number, row};
 use super::words::words;
 use crate::packet::{self, Body, Packet};
 use crate::timeline::{Flow, Life, Move, Segment};
-use crate::{Fact, FactId, Finding, Gauge, Kind, Time, Timeline};
+use crate::{Fact, FactId, Finding, Gauge, Kind, Time, Timeline, Verdict};
 
 /// Shapes and texts that are kept to be said by number; later ones are said anew each time.
 const KNOWN: usize = 1 << 16;
@@ -219,7 +219,7 @@ impl<'t, 'w> Facts<'t, 'w> {
     ) -> io::Result<()> {
         let fact = self.timeline.session.fact(it.fact);
         let mut shape = Shape::new(row, row / 3, &fact);
-        shape.note = note_number(it.note);
+        shape.note = if it.lost { LOST } else { note_number(it.note) };
         shape.tcp_flags = it.flags;
         shape.piece = it.piece;
         self.head(it.fact, &fact, shape, before)?;
@@ -227,7 +227,7 @@ impl<'t, 'w> Facts<'t, 'w> {
         let inferred = fact.kind() != Kind::Packet;
         let packet = (!inferred).then(|| self.dissect(&fact));
         self.frame(row / 3, &fact, packet.as_ref(), it.window, before)?;
-        self.text("")?;
+        self.text(fact.verdict().map_or("", Verdict::as_str))?;
         let payload = packet.map_or(0..0, |packet| packet.payload);
         // A super-segment's pieces lie behind each other, each as long as the first.
         let start = payload.start + usize::from(it.piece.0) * fact.event.asked as usize;
@@ -245,14 +245,21 @@ impl<'t, 'w> Facts<'t, 'w> {
                 shape.tcp_flags = tcp.flags.0;
                 window = tcp.window.into();
             }
+            if fact.is_lost() {
+                shape.note = LOST;
+            }
             self.head(life.fact, &fact, shape, before)?;
             self.frame(life.end, &fact, Some(&packet), window, before)?;
-            let words = if flow.is_none() {
+            let mut text = if flow.is_none() {
                 words(&packet)
             } else {
                 String::new()
             };
-            self.text(&words)?;
+            if let Some(verdict) = fact.verdict() {
+                let gap = if text.is_empty() { "" } else { "; " };
+                text = text + gap + verdict.as_str();
+            }
+            self.text(&text)?;
             return self.excerpt(life.fact, packet.payload);
         }
         let mut shape = Shape::new(row::CALL, life.end, &fact);

@@ -70,6 +70,9 @@ impl Shape {
     }
 }
 
+/// The number in `NOTES` of what did not arrive, whatever else is special about it.
+pub(super) const LOST: u8 = 8;
+
 /// The numbers that `NOTES` of the page's program stands by.
 pub(super) fn note_number(note: SegmentNote) -> u8 {
     match note {

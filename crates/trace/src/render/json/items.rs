@@ -81,7 +81,7 @@ pub(super) fn line(timeline: &Timeline<'_>, sides: &Sides<'_>, time: Time, entry
             let call = &flow.ways[usize::from(way)].reads[at as usize];
             moved(timeline, sides, flow, way, call, true)
         }
-        Entry::Segment(number, way, at) => segment(flow(number), way, at, time),
+        Entry::Segment(number, way, at) => segment(timeline, flow(number), way, at, time),
         Entry::Life(number, at) => {
             let flow = flow(number);
             let life = flow.life[at as usize];
@@ -168,7 +168,7 @@ fn moved(
     line
 }
 
-fn segment(flow: &Flow, way: u8, at: u32, time: Time) -> Line {
+fn segment(timeline: &Timeline<'_>, flow: &Flow, way: u8, at: u32, time: Time) -> Line {
     let segment = &flow.ways[usize::from(way)].wire[at as usize];
     let mut line = Line::new(time, "segment");
     line.number("flow", flow.number.into())
@@ -188,7 +188,16 @@ fn segment(flow: &Flow, way: u8, at: u32, time: Time) -> Line {
     if !is_stream {
         line.number("datagram", u64::from(segment.datagram) + 1);
     }
+    verdict(&mut line, &timeline.session.fact(segment.fact));
     line
+}
+
+/// What was done to a packet on its way.
+fn verdict(line: &mut Line, fact: &Fact<'_>) {
+    if let Some(verdict) = fact.verdict() {
+        line.put("verdict", verdict.as_str())
+            .raw("lost", verdict.is_lost());
+    }
 }
 
 fn note(note: SegmentNote) -> Option<&'static str> {
@@ -292,6 +301,7 @@ fn packet(timeline: &Timeline<'_>, flow: Option<(&Flow, u8)>, fact: &Fact<'_>) -
             .number("seq", tcp.seq.into())
             .number("ack", tcp.ack.into());
     }
+    verdict(&mut line, fact);
     line
 }
 

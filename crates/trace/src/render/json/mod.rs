@@ -176,6 +176,7 @@ fn observed(timeline: &Timeline<'_>, at: Time) -> Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::packet::TcpFlags;
     use crate::sample::{CLIENT, SERVER, Script};
     use crate::{Session, finding};
 
@@ -205,6 +206,30 @@ mod tests {
     #[test]
     fn every_kind_of_line() {
         insta::assert_snapshot!(lines(&sample()));
+    }
+
+    #[test]
+    fn a_verdict_is_told_of_packets_with_and_without_bytes() {
+        let mut script = Script::new();
+        let tcp = script.connected_tcp();
+        script.write(tcp, CLIENT, b"ping");
+        script.verdict("dropped by drop:nth=4");
+        script.segment(tcp, CLIENT, 0..4);
+        script.verdict("delayed 20ms by delay:20ms");
+        script.packet(tcp, CLIENT, TcpFlags::FIN, 0..0);
+        let text = lines(&script.session());
+        let told = |ev: &str| {
+            let start = format!("\"ev\":\"{ev}\"");
+            let line = text.lines().rfind(|line| line.contains(&start));
+            let line: serde_json::Value = serde_json::from_str(line.unwrap()).unwrap();
+            (line["verdict"].clone(), line["lost"].clone())
+        };
+        assert_eq!(
+            told("segment"),
+            ("dropped by drop:nth=4".into(), true.into())
+        );
+        let late = "delayed 20ms by delay:20ms";
+        assert_eq!(told("packet"), (late.into(), false.into()));
     }
 
     #[test]

@@ -311,7 +311,7 @@ impl<'s> Picture<'_, 's> {
             }
             What::Wire(way, at) => {
                 let segment = &flow.ways[usize::from(way)].wire[at as usize];
-                vec![wire.segment(way, segment, own, self.options)]
+                wire.segment(way, segment, own, self.options)
             }
             What::Pieces(way, at, count) => {
                 let segment = &flow.ways[usize::from(way)].wire[at as usize];
@@ -321,7 +321,7 @@ impl<'s> Picture<'_, 's> {
                 let life = flow.life[at as usize];
                 let fact = session.fact(life.fact);
                 match row.column {
-                    Column::Wire => vec![wire.bare(&fact, life.end, own, self.options)],
+                    Column::Wire => wire.bare(&fact, life.end, own, self.options),
                     _ => calls::life(&fact, self.options).lines(inner, self.options),
                 }
             }

@@ -1,6 +1,7 @@
 //! Pictures of scripted sessions.
 
 use super::*;
+use crate::packet::TcpFlags;
 use crate::sample::{CLIENT, SERVER, Script};
 use crate::{Call, Session, finding};
 
@@ -195,6 +196,29 @@ fn what_goes_wrong_and_what_is_large() {
 }
 
 /// Nothing of a hostile session reaches the terminal as it is, and nothing panics.
+#[test]
+fn what_the_wire_did_stands_below_the_arrow() {
+    let mut script = Script::new();
+    let tcp = script.connected_tcp();
+    script.write(tcp, CLIENT, b"ping");
+    script.verdict("dropped by drop:nth=4,to=server");
+    script.segment(tcp, CLIENT, 0..4);
+    script.verdict("").wait(200_000);
+    script.segment(tcp, CLIENT, 0..4);
+    script.verdict("delayed 20ms by delay:20ms");
+    script.packet(tcp, SERVER, TcpFlags::ACK, 0..0);
+    script.verdict("dropped by \u{1b}[31m");
+    script.packet(tcp, SERVER, TcpFlags::ACK, 0..0);
+    let session = script.session();
+    insta::assert_snapshot!(draw(&session, &TextOptions::default()));
+    let options = TextOptions {
+        lang: Lang::Zh,
+        width: 80,
+        ..TextOptions::default()
+    };
+    insta::assert_snapshot!(draw(&session, &options));
+}
+
 #[test]
 fn hostile_words_are_escaped() {
     let mut script = Script::new();

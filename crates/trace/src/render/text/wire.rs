@@ -3,9 +3,10 @@
 use super::TextOptions;
 use super::messages::Messages;
 use super::paint::{Line, Span, Style};
+use super::payload::escape;
 use crate::packet::{Body, Packet, Tcp, TcpFlags, dissect};
 use crate::timeline::{Flow, Segment, SegmentNote};
-use crate::{ConnId, Fact, FactId, Kind, Lang, Timeline};
+use crate::{ConnId, Fact, FactId, Kind, Lang, Timeline, Verdict};
 
 /// Columns of an arrow that its label cannot have: a space at both sides, a piece of its line at both
 /// ends and its head.
@@ -78,14 +79,14 @@ impl<'t, 's> Wire<'t, 's> {
         Some(offset)
     }
 
-    /// A segment, a datagram, or a fragment of one.
+    /// A segment, a datagram, or a fragment of one, and what was done to it on its way.
     pub(super) fn segment(
         &self,
         way: u8,
         segment: &Segment,
         width: usize,
         options: &TextOptions,
-    ) -> Line {
+    ) -> Vec<Line> {
         let lanes = &self.flow.ways[usize::from(way)];
         let is_tcp = self.flow.transport.is_stream();
         let messages = Messages::new(lanes, way, is_tcp);
@@ -116,21 +117,29 @@ impl<'t, 's> Wire<'t, 's> {
                 label,
             ]
         };
+        let head = Head::of(way == 0, segment.lost);
         let inferred = segment.note == SegmentNote::Inferred;
-        arrow(way == 0, labels, style, inferred, width)
+        let style = if segment.lost { Style::Bad } else { style };
+        let fact = self.timeline.fact(segment.fact);
+        with_verdict(
+            arrow(head, with_wait(labels, &fact), style, inferred, width),
+            &fact,
+            width,
+            options,
+        )
     }
 
-    /// A packet that carries no bytes.
+    /// A packet that carries no bytes, and what was done to it on its way.
     pub(super) fn bare(
         &mut self,
         fact: &Fact<'s>,
         end: u8,
         width: usize,
         options: &TextOptions,
-    ) -> Line {
-        let to_right = end == 0;
+    ) -> Vec<Line> {
+        let head = Head::of(end == 0, fact.is_lost());
         let Some(packet) = self.packet(fact) else {
-            return arrow(to_right, vec![String::new()], Style::Dim, true, width);
+            return vec![arrow(head, vec![String::new()], Style::Dim, true, width)];
         };
         let (labels, style) = match packet.body {
             Body::Tcp(tcp) => self.bare_tcp(&tcp, end, options),
@@ -147,7 +156,13 @@ impl<'t, 's> Wire<'t, 's> {
             ),
             _ => (vec![format!("{}", packet.original_len)], Style::Dim),
         };
-        arrow(to_right, labels, style, false, width)
+        let style = if fact.is_lost() { Style::Bad } else { style };
+        with_verdict(
+            arrow(head, with_wait(labels, fact), style, false, width),
+            fact,
+            width,
+            options,
+        )
     }
 
     fn bare_tcp(&mut self, tcp: &Tcp, end: u8, options: &TextOptions) -> (Vec<String>, Style) {
@@ -190,7 +205,79 @@ pub(super) fn pieces(way: u8, segment: &Segment, count: u16, width: usize) -> Li
     let len = segment.bytes.end - segment.bytes.start;
     let labels = vec![format!("⋮ {count} × {len}"), format!("⋮ {count}")];
     let inferred = segment.note == SegmentNote::Inferred;
-    arrow(way == 0, labels, Style::Dim, inferred, width)
+    let head = Head::of(way == 0, segment.lost);
+    arrow(head, labels, Style::Dim, inferred, width)
+}
+
+/// Labels with how long their packet was made to wait, and behind them those without.
+fn with_wait(labels: Vec<String>, fact: &Fact<'_>) -> Vec<String> {
+    let verdict = fact.verdict().filter(|verdict| !verdict.is_lost());
+    let Some(wait) = verdict.and_then(Verdict::waited) else {
+        return labels;
+    };
+    let long = labels
+        .iter()
+        .map(|label| join(&[label, &format!("+{wait}")]));
+    long.collect::<Vec<_>>().into_iter().chain(labels).collect()
+}
+
+/// The arrow of a packet, and below it what was done to the packet on its way.
+fn with_verdict(arrow: Line, fact: &Fact<'_>, width: usize, options: &TextOptions) -> Vec<Line> {
+    let Some(verdict) = fact.verdict() else {
+        return vec![arrow];
+    };
+    let (mark, style) = if verdict.is_lost() {
+        ("✗", Style::Bad)
+    } else {
+        ("·", Style::Dim)
+    };
+    let mut lines = vec![arrow];
+    // How long it waited stands on the arrow.
+    let acts = verdict.acts().filter(|(act, _)| act.waits().is_none());
+    for (act, rule) in acts {
+        let one = Verdict::words_of(act, rule, options.lang);
+        let one = Span::new(escape(&format!("{mark} {one}")), style);
+        if one.width() <= width {
+            lines.push(centred(one, width));
+            continue;
+        }
+        // The rule is what people look for: it gets a line of its own.
+        let act = format!("{mark} {}", act.words(options.lang));
+        for text in [&act[..], rule] {
+            let text = super::paint::shorten(&escape(text), width);
+            lines.push(centred(Span::new(text, style), width));
+        }
+    }
+    lines
+}
+
+fn centred(span: Span, width: usize) -> Line {
+    let room = width.saturating_sub(span.width());
+    let before = room / 2;
+    let mut line = Line::default();
+    line.push(Span::plain(" ".repeat(before)))
+        .push(span)
+        .push(Span::plain(" ".repeat(room - before)));
+    line
+}
+
+/// Where an arrow points, and whether it gets there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Head {
+    Right,
+    Left,
+    /// What it stands for was lost: the arrow has no head.
+    None,
+}
+
+impl Head {
+    const fn of(to_right: bool, lost: bool) -> Self {
+        match (lost, to_right) {
+            (true, _) => Self::None,
+            (false, true) => Self::Right,
+            (false, false) => Self::Left,
+        }
+    }
 }
 
 /// The link type of an interface; Ethernet where nobody told.
@@ -239,7 +326,7 @@ fn note(note: SegmentNote, lang: Lang) -> &'static str {
 }
 
 /// An arrow over `width` columns with the first of `labels` that fits.
-fn arrow(to_right: bool, labels: Vec<String>, style: Style, inferred: bool, width: usize) -> Line {
+fn arrow(head: Head, labels: Vec<String>, style: Style, inferred: bool, width: usize) -> Line {
     let room = width.saturating_sub(ARROW);
     let mut last = Span::default();
     for label in labels {
@@ -257,13 +344,11 @@ fn arrow(to_right: bool, labels: Vec<String>, style: Style, inferred: bool, widt
     };
     let dashes = width.saturating_sub(label + 1);
     let before = dashes / 2;
-    let (before, after) = if to_right {
-        (dash.repeat(before), dash.repeat(dashes - before) + "→")
-    } else {
-        (
-            "←".to_owned() + &dash.repeat(dashes - before),
-            dash.repeat(before),
-        )
+    let (before, after) = (dash.repeat(before), dash.repeat(dashes - before));
+    let (before, after) = match head {
+        Head::Right => (before, after + "→"),
+        Head::Left => ("←".to_owned() + &after, before),
+        Head::None => (before, after + dash),
     };
     let mut line = Line::default();
     line.push(Span::dim(before));
@@ -282,23 +367,29 @@ mod tests {
 
     #[test]
     fn an_arrow_fills_the_wire_and_says_what_fits() {
-        let check = |to_right, labels: &[&str], inferred, expected: &str| {
+        let check = |head, labels: &[&str], inferred, expected: &str| {
             let labels = labels.iter().map(|label| (*label).to_owned()).collect();
-            let line = arrow(to_right, labels, Style::Plain, inferred, 18);
+            let line = arrow(head, labels, Style::Plain, inferred, 18);
             assert_eq!(line.width(), 18);
             let text: String = line.0.iter().map(|span| &*span.text).collect();
             assert_eq!(text, expected);
         };
-        check(true, &["PSH 17 [0..17)"], false, "─ PSH 17 [0..1… ─→");
         check(
-            true,
+            Head::Right,
+            &["PSH 17 [0..17)"],
+            false,
+            "─ PSH 17 [0..1… ─→",
+        );
+        check(
+            Head::Right,
             &["PSH 17 [0..17)", "[0..17)"],
             false,
             "──── [0..17) ────→",
         );
-        check(false, &["ack 17"], false, "←───── ack 17 ────");
-        check(true, &["[0..17)"], true, "╌╌╌╌ [0..17) ╌╌╌╌→");
-        check(true, &["乱序 [0..17)"], false, "─ 乱序 [0..17) ──→");
-        check(true, &[""], true, "╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌→");
+        check(Head::Left, &["ack 17"], false, "←───── ack 17 ────");
+        check(Head::Right, &["[0..17)"], true, "╌╌╌╌ [0..17) ╌╌╌╌→");
+        check(Head::Right, &["乱序 [0..17)"], false, "─ 乱序 [0..17) ──→");
+        check(Head::None, &["[0..17)"], false, "──── [0..17) ─────");
+        check(Head::Right, &[""], true, "╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌→");
     }
 }

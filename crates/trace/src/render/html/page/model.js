@@ -54,10 +54,15 @@ function* merged(one, other) {
   while (at < other.length) yield other[at++];
 }
 
+// Whether a packet was sent again, overtaken, or lost on its way.
+function isBad(shape) {
+  return shape.note > 0 && shape.note < 4 || shape.note === LOST;
+}
+
 // Whether something went wrong here: a call failed (and did not only have to wait), bytes were sent again.
 function isOdd(item, shape) {
   if (isCall(shape.row)) return events.result[item] < 0 && events.result[item] !== -11 && events.result[item] !== -115;
-  return shape.note > 0 && shape.note < 4 || (shape.tcp & 4) !== 0;
+  return isBad(shape) || (shape.tcp & 4) !== 0;
 }
 
 // The first index of a track whose event began at `time` or later.

@@ -21,7 +21,7 @@ function headOf(flow, item) {
   const shape = shapeOf(item);
   const colour = slicesOf(flow, item)[0]?.colour || 'none';
   return element('p', { class: 'head' }, element('span', { class: `chip ${colour}`, 'aria-hidden': 'true' }), element('strong', { text: lineOf(flow, item) }),
-    element('span', { class: 'quiet', text: flow.apart ? '' : `  #${flow.number}` }), element('span', { class: 'bad', text: shape.note && shape.note < 4 ? `  ${notes[shape.note]}` : '' }));
+    element('span', { class: 'quiet', text: flow.apart ? '' : `  #${flow.number}` }), element('span', { class: 'bad', text: isBad(shape) ? `  ${notes[shape.note]}` : '' }));
 }
 
 class Tip {

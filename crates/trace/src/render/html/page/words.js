@@ -56,9 +56,12 @@ const WORDS = {
 
 // By the number that the writer gives them (shape.rs).
 const NOTES = {
-  en: ['', 'retransmission', 'partly retransmitted', 'out of order', 'IP fragment', 'inferred', 'keep-alive', 'window probe'],
-  zh: ['', '重传', '部分重传', '乱序', 'IP 分片', '推断', '保活', '窗口探测'],
+  en: ['', 'retransmission', 'partly retransmitted', 'out of order', 'IP fragment', 'inferred', 'keep-alive', 'window probe', 'lost on the way'],
+  zh: ['', '重传', '部分重传', '乱序', 'IP 分片', '推断', '保活', '窗口探测', '途中丢失'],
 };
+
+// The note of what did not arrive.
+const LOST = 8;
 
 let words = WORDS.en;
 let notes = NOTES.en;
