@@ -4,6 +4,7 @@
 //! stays English, and nothing is lost.
 
 use super::Lang;
+use super::errors::ERRORS;
 
 /// English and Chinese; `{}` stands for anything.
 const KNOWN: &[(&str, &str)] = &[
@@ -127,6 +128,10 @@ const KNOWN: &[(&str, &str)] = &[
     ),
     // What to try.
     (
+        "raw sockets need the privilege CAP_NET_RAW",
+        "原始套接字需要 CAP_NET_RAW 权限",
+    ),
+    (
         "ports below 1024 need a privilege: choose a higher one",
         "1024 以下的端口需要特权：请选更大的端口",
     ),
@@ -163,26 +168,68 @@ const KNOWN: &[(&str, &str)] = &[
     ),
 ];
 
+/// How deep gaps within gaps are looked up.
+const DEPTH: u32 = 4;
+
 /// A text of the crates below in the language of the reader.
 pub(crate) fn known(text: &str, lang: Lang) -> String {
-    let translate = || {
-        KNOWN
-            .iter()
-            .find_map(|(en, zh)| Some(zh.replace("{}", matched(en, text)?)))
-    };
     match lang {
-        Lang::En => None,
-        Lang::Zh => translate(),
+        Lang::En => text.to_owned(),
+        Lang::Zh => chinese(text, DEPTH),
     }
-    .unwrap_or_else(|| text.to_owned())
 }
 
-/// What stands for `{}` if the text is of this pattern.
-fn matched<'a>(pattern: &str, text: &'a str) -> Option<&'a str> {
-    match pattern.split_once("{}") {
-        Some((before, after)) => text.strip_prefix(before)?.strip_suffix(after),
-        None => (pattern == text).then_some(""),
+/// An error and its causes on one line.
+pub(crate) fn chained(error: &anyhow::Error, lang: Lang) -> String {
+    let causes = error.chain().map(|cause| known(&cause.to_string(), lang));
+    causes.collect::<Vec<_>>().join(": ")
+}
+
+fn chinese(text: &str, depth: u32) -> String {
+    let mut all = KNOWN.iter().chain(ERRORS);
+    let found = all.find_map(|(en, zh)| Some((zh, gaps(en, text)?)));
+    match found {
+        Some((zh, gaps)) if depth > 0 => {
+            let gaps: Vec<_> = gaps.iter().map(|gap| chinese(gap, depth - 1)).collect();
+            filled(zh, &gaps)
+        }
+        _ => text.to_owned(),
     }
+}
+
+/// What stands for each `{}` if the text is of this pattern.
+fn gaps<'a>(pattern: &str, text: &'a str) -> Option<Vec<&'a str>> {
+    let mut parts = pattern.split("{}");
+    let mut rest = text.strip_prefix(parts.next()?)?;
+    let mut parts = parts.peekable();
+    let mut gaps = vec![];
+    while let Some(part) = parts.next() {
+        let (gap, after) = match parts.peek() {
+            None => (rest.strip_suffix(part)?, ""),
+            // Two gaps beside each other: the first is empty.
+            Some(_) => rest.split_once(part)?,
+        };
+        gaps.push(gap);
+        rest = after;
+    }
+    rest.is_empty().then_some(gaps)
+}
+
+/// The Chinese with its gaps filled: `{}` in their order, `{1}` by number.
+fn filled(zh: &str, gaps: &[String]) -> String {
+    let mut in_order = gaps.iter();
+    let mut filled = String::new();
+    let mut rest = zh;
+    while let Some((before, name, after)) = super::split_placeholder(rest) {
+        let gap = match name.parse::<usize>() {
+            Ok(number) => gaps.get(number),
+            Err(_) => in_order.next(),
+        };
+        filled.push_str(before);
+        filled.push_str(gap.map_or("", String::as_str));
+        rest = after;
+    }
+    filled + rest
 }
 
 #[cfg(test)]
@@ -201,10 +248,108 @@ mod tests {
     }
 
     #[test]
+    fn several_gaps_are_found_in_their_order_and_looked_up_themselves() {
+        let check = |text: &str, zh: &str| assert_eq!(known(text, Lang::Zh), zh);
+        check(
+            "`foo` has no port; write foo:PORT",
+            "`foo` 没有端口；请写 foo:PORT",
+        );
+        check(
+            "option `nodelay=2`: allowed is 1, 0, on or off",
+            "选项 `nodelay=2`：可用：1、0、on、off",
+        );
+        check(
+            "stream ended at least 3 bytes before the end of the frame at byte 7",
+            "流提前结束：第 7 字节处的帧至少还差 3 字节",
+        );
+        check("cannot resolve a for tcp://a:1", "无法为 tcp://a:1 解析 a");
+    }
+
+    #[test]
     fn both_languages_have_the_same_gaps() {
-        for (en, zh) in KNOWN {
-            assert_eq!(en.matches("{}").count(), zh.matches("{}").count(), "{en}");
-            assert!(en.matches("{}").count() < 2 && !zh.is_empty(), "{en}");
+        for (en, zh) in KNOWN.iter().chain(ERRORS) {
+            let count = en.matches("{}").count();
+            let numbered = (0..count)
+                .filter(|it| zh.contains(&format!("{{{it}}}")))
+                .count();
+            assert_eq!(count, zh.matches("{}").count() + numbered, "{en}");
+            assert!(!zh.is_empty() && zh != en, "{en}");
         }
+    }
+
+    /// Texts in a source: the literals behind `before`, with `{}` for what is filled in.
+    fn texts(source: &str, before: &str) -> Vec<String> {
+        let source = source.split("#[cfg(test)]").next().unwrap_or_default();
+        let parts = source.split(before).skip(1);
+        let literals = parts.filter_map(|part| {
+            let part = part.trim_start().strip_prefix('"')?;
+            let mut text = String::new();
+            let mut chars = part.chars();
+            loop {
+                match chars.next()? {
+                    '"' => return Some(text),
+                    '\\' => match chars.next()? {
+                        // A line that goes on.
+                        '\n' => chars = chars.as_str().trim_start().chars(),
+                        c => text.push(c),
+                    },
+                    '{' => {
+                        text.push_str("{}");
+                        chars.by_ref().find(|c| *c == '}')?;
+                    }
+                    c => text.push(c),
+                }
+            }
+        });
+        literals.collect()
+    }
+
+    /// An error or a hint that its engineer forgot to translate.
+    #[test]
+    fn every_error_and_hint_has_its_chinese() {
+        let net = include_str!("../../../net/src/error.rs");
+        let (_, hints) = net.split_once("pub fn hint(").unwrap();
+        let hints = hints.split("\n    }\n").next().unwrap();
+        let namespace = include_str!("../../../observe/src/namespace/error.rs");
+        let told = [
+            texts(
+                include_str!("../../../net/src/endpoint/error.rs"),
+                "#[error(",
+            ),
+            texts(
+                include_str!("../../../net/src/options/error.rs"),
+                "#[error(",
+            ),
+            texts(include_str!("../../../frame/src/error.rs"), "#[error("),
+            texts(net, "#[error("),
+            texts(hints, "Some("),
+            texts(namespace, "Some("),
+            texts(
+                include_str!("../../../net/src/options/value.rs"),
+                "=> format!(",
+            ),
+        ];
+        for texts in &told {
+            assert!(texts.len() > 3, "{texts:?}");
+        }
+        // Nothing but gaps, which are looked up, or texts that stand there with each of their parts.
+        let is_bare = |text: &&String| {
+            let rest = text.replace("{}", "");
+            let is_made_of_parts = [
+                "cannot  ",
+                "cannot  : ",
+                "unknown option ``  knows ",
+                " to  ",
+                " is no ",
+            ];
+            !rest.chars().any(char::is_alphabetic) || is_made_of_parts.contains(&&*rest)
+        };
+        // A sample of a text: each gap holds a letter.
+        let is_unknown = |text: &&String| {
+            let sample = text.replace("{}", "x");
+            !is_bare(text) && known(&sample, Lang::Zh) == sample
+        };
+        let missing: Vec<_> = told.iter().flatten().filter(is_unknown).collect();
+        assert!(missing.is_empty(), "no Chinese for {missing:#?}");
     }
 }

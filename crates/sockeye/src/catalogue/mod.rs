@@ -2,14 +2,15 @@
 //!
 //! A [`Text`] is one message with `{name}` placeholders; a [`Page`] is the help of one verb. English
 //! help is the doc comments of the flags themselves; a page adds the Chinese and the examples.
-//! Errors of the crates below are English in both languages: they are made to be searched for. Their
-//! reasons and hints are translated by `known`.
+//! Errors of the crates below are made in English; `known` looks up their Chinese by their words, and what the
+//! kernel says with its number stays, since people search for it.
 
 pub(crate) mod bench;
 pub(crate) mod capture;
 pub(crate) mod chat;
 pub(crate) mod chat_screen;
 pub(crate) mod doctor;
+mod errors;
 mod exits;
 mod help;
 pub(crate) mod key;
@@ -25,7 +26,7 @@ use std::fmt::Display;
 
 pub(crate) use exits::EXITS;
 pub(crate) use help::localize;
-pub(crate) use known::known;
+pub(crate) use known::{chained, known};
 pub(crate) use log::*;
 #[cfg(test)]
 pub(crate) use pages::PAGES;

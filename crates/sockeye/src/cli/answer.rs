@@ -104,7 +104,7 @@ fn in_chinese(error: &clap::Error) -> Option<String> {
         .or_else(|| fact(ContextKind::SuggestedSubcommand))
         .or_else(|| fact(ContextKind::SuggestedValue));
     let more = [
-        source.map(|why| format!("：{why}")),
+        source.map(|why| format!("：{}", say::known(&why, Lang::Zh))),
         allowed.map(|all| say::ALLOWED.fill(Lang::Zh, &[("values", &all)])),
         meant.map(|word| say::MEANT.fill(Lang::Zh, &[("word", &word)])),
     ];

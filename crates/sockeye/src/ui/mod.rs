@@ -64,9 +64,10 @@ impl Ui {
     pub(crate) fn error(self, error: &anyhow::Error) {
         let causes = error.chain();
         let mut known = causes.filter_map(|cause| cause.downcast_ref::<NetError>());
+        let said = catalogue::chained(error, self.lang);
         match known.find_map(|error| self.hint(error)) {
-            Some(hint) => self.complain(&format!("{error:#}; {hint}")),
-            None => self.complain(&format!("{error:#}")),
+            Some(hint) => self.complain(&format!("{said}; {hint}")),
+            None => self.complain(&said),
         }
     }
 
