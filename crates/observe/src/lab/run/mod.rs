@@ -19,8 +19,8 @@ use std::os::fd::OwnedFd;
 use sockeye_trace::{ConnId, Event, Fact, Kind, Time};
 
 use super::{
-    Action, CLIENT, Host, HostNetwork, LabError, Link, Note, Plan, Run, SERVER, Scenario,
-    Statistics, Wire, WireOptions,
+    Action, CLIENT, Host, HostNetwork, HostSetting, LabError, Link, Note, Plan, Run, SERVER,
+    Scenario, Setting, Statistics, Wire, WireOptions,
 };
 use crate::namespace::{Isolation, NamespaceError, enter};
 use loopback::Loopback;
@@ -137,6 +137,21 @@ enum Joined {
     Loopback(Loopback),
 }
 
+/// The same, with what makes a script's packets the same each time, unless it says otherwise: on a busy
+/// machine answers come late, and the kernel takes that for the loss of a flight's last segment, which it
+/// then sends again (tail loss probe, RFC 8985).
+fn steady(setting: &Setting) -> Setting {
+    let no_probes = HostSetting {
+        sysctl: [("net.ipv4.tcp_early_retrans".into(), "0".into())].into(),
+    };
+    let steady = Setting {
+        client: no_probes.clone(),
+        server: no_probes,
+        ..Setting::default()
+    };
+    steady.with(setting)
+}
+
 impl Lab {
     /// Makes hosts and wire; packets pass, and are told, from now on. On the loopback device nothing
     /// is made.
@@ -155,7 +170,10 @@ impl Lab {
             client,
             server,
             ends,
-        } = Link::build(&plan.setting)?;
+        } = match plan.scenario {
+            Some(_) => Link::build(&steady(&plan.setting))?,
+            None => Link::build(&plan.setting)?,
+        };
         let options = WireOptions {
             rules: plan.setting.faults.clone().unwrap_or_default(),
             seed: plan.setting.seed.unwrap_or(SEED),
