@@ -121,7 +121,7 @@ impl<'a> Sight<'a> {
             ),
             OfWay::Dropped => {
                 let lost = |passed: &Passed<'_>| {
-                    Verdict::of(&passed.fact.text).is_some_and(Verdict::is_lost)
+                    Verdict::of(passed.fact.text).is_some_and(Verdict::is_lost)
                 };
                 number(packets().filter(lost).count())
             }

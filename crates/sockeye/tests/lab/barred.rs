@@ -4,33 +4,15 @@ use std::process::Command;
 
 use sockeye_testkit::{Process, not_run, tool};
 
-use super::stage::{CLIENT, SERVER, Stage, User};
+use super::stage::{CLIENT, SERVER, Stage, User, within};
 
 /// The same command in a user namespace in which there may be no networks: the kernel's own setting
 /// (`user.max_net_namespaces`, namespaces(7)) bars them there, for root as well.
 fn barred(command: &Command) -> Option<Command> {
-    let (unshare, sh) = (tool("unshare")?, tool("sh")?);
-    let mut inner = Command::new(unshare);
-    inner
-        .args(["--user", "--map-root-user"])
-        .arg(sh)
-        .args([
-            "-c",
-            "echo 0 > /proc/sys/user/max_net_namespaces && exec \"$@\"",
-            "sh",
-        ])
-        .arg(command.get_program())
-        .args(command.get_args())
-        .env_clear();
-    for (name, value) in command.get_envs() {
-        if let Some(value) = value {
-            inner.env(name, value);
-        }
-    }
-    if let Some(folder) = command.get_current_dir() {
-        inner.current_dir(folder);
-    }
-    Some(inner)
+    within(
+        command,
+        "echo 0 > /proc/sys/user/max_net_namespaces && exec \"$@\"",
+    )
 }
 
 const WHY: &str = "this system allows none: root may set user.max_user_namespaces";

@@ -132,3 +132,26 @@ impl Stage {
         (exit, session)
     }
 }
+
+/// The same command at the end of a shell's script (`exec "$@"`), in user and mount namespaces where
+/// that shell may do what root may.
+pub(crate) fn within(command: &Command, script: &str) -> Option<Command> {
+    let (unshare, sh) = (tool("unshare")?, tool("sh")?);
+    let mut inner = Command::new(unshare);
+    inner
+        .args(["--user", "--map-root-user", "--mount"])
+        .arg(sh)
+        .args(["-c", script, "sh"])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .env_clear();
+    for (name, value) in command.get_envs() {
+        if let Some(value) = value {
+            inner.env(name, value);
+        }
+    }
+    if let Some(folder) = command.get_current_dir() {
+        inner.current_dir(folder);
+    }
+    Some(inner)
+}

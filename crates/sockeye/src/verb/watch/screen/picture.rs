@@ -108,7 +108,10 @@ fn title(view: &View<'_, '_>, state: &State) -> Line<'static> {
         ("packets", &count(view.seen.packets)),
     ];
     let mut spans = vec![
-        Span::styled("sockeye watch ", Style::new().add_modifier(Modifier::BOLD)),
+        Span::styled(
+            format!("sockeye {} ", view.timeline.head().verb),
+            Style::new().add_modifier(Modifier::BOLD),
+        ),
         Span::styled(format!("● {status}"), Style::new().fg(colour)),
         Span::raw(format!("  {}", say::SEEN.fill(lang, &values))),
         Span::styled(
