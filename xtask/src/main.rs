@@ -2,6 +2,7 @@
 
 mod ci;
 mod dist;
+mod labs;
 mod perf;
 mod soak;
 mod step;
@@ -26,6 +27,8 @@ enum Chore {
     Soak(soak::Soak),
     /// Measure: the tables of docs/performance.md, from benches/
     Perf(perf::Perf),
+    /// Write docs/labs: a page for each scenario, from a real run
+    Labs(labs::Labs),
     /// Build what is handed out: binary, man pages, completions, licences, check sums
     Dist(dist::Dist),
 }
@@ -46,6 +49,7 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Ci(ci) => ci.run(),
         Chore::Soak(soak) => soak.run(),
         Chore::Perf(perf) => perf.run(),
+        Chore::Labs(labs) => labs.run(),
         Chore::Dist(dist) => dist.run(),
     }
 }

@@ -342,7 +342,7 @@ mod tests {
                 ("to-client.reads.max", "{ is = 1 }"),
             ],
         );
-        let wire = Some("[11 × 2]".to_owned());
+        let wire = Some("[11, 11]".to_owned());
         let no = Holds::No;
         assert_eq!(seen, [(None, no), (None, no), (wire, no), (None, no)]);
     }

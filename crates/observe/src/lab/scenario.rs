@@ -165,7 +165,7 @@ pub struct Step {
 }
 
 /// One of the two runs of a scenario.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Run {
     /// The phenomenon.
@@ -198,17 +198,23 @@ pub struct Expect {
 #[serde(default, deny_unknown_fields)]
 pub struct Test {
     /// It is this.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub is: Option<Value>,
     /// It is not this.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub not: Option<Value>,
     /// It is a number, at least this.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub min: Option<i64>,
     /// It is a number, at most this.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max: Option<i64>,
     /// It is a list or a text with this in it; a list here: with these in this order, others between
     /// them allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub has: Option<Value>,
     /// It is a list or a text without this in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub lacks: Option<Value>,
 }
 

@@ -361,9 +361,10 @@ impl fmt::Display for Value {
                 f.write_str("[")?;
                 for (place, run) in runs.iter().enumerate().take(SHOWN_ITEMS) {
                     let comma = if place == 0 { "" } else { ", " };
-                    write!(f, "{comma}{}", run[0])?;
-                    if run.len() > 1 {
-                        write!(f, " × {}", run.len())?;
+                    match run {
+                        [one] => write!(f, "{comma}{one}")?,
+                        [one, _] => write!(f, "{comma}{one}, {one}")?,
+                        run => write!(f, "{comma}{} × {}", run[0], run.len())?,
                     }
                 }
                 let hidden: usize = runs.iter().skip(SHOWN_ITEMS).map(|run| run.len()).sum();
@@ -439,7 +440,8 @@ mod tests {
         let list =
             |numbers: &[i64]| Value::List(numbers.iter().copied().map(Value::Number).collect());
         assert_eq!(list(&[5, 4, 1]).to_string(), "[5, 4, 1]");
-        assert_eq!(list(&[1448, 1448, 7]).to_string(), "[1448 × 2, 7]");
+        assert_eq!(list(&[5, 5]).to_string(), "[5, 5]");
+        assert_eq!(list(&[1448, 1448, 1448, 7]).to_string(), "[1448 × 3, 7]");
         let many: Vec<i64> = (0..20).collect();
         assert!(list(&many).to_string().ends_with(" 11, … 8]"));
         assert_eq!(Value::Text("a\"\n".into()).to_string(), "\"a\\\"\\n\"");
