@@ -148,10 +148,12 @@ impl Queue {
             }
         };
         let mut waiting = std::mem::take(&mut self.heap).into_vec();
-        waiting.iter_mut().for_each(|one| soon(&mut one.due));
-        self.lanes
-            .values_mut()
-            .for_each(|lane| soon(&mut lane.last));
+        for one in &mut waiting {
+            soon(&mut one.due);
+        }
+        for lane in self.lanes.values_mut() {
+            soon(&mut lane.last);
+        }
         self.heap = waiting.into();
     }
 
