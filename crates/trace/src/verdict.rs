@@ -215,6 +215,12 @@ impl<'a> Verdict<'a> {
         Some(rule)
     }
 
+    /// The rule because of which some of the pieces or copies of it did not arrive.
+    pub fn partly_lost_to(self) -> Option<&'a str> {
+        let (_, rule) = self.acts().find(|(act, _)| *act == Act::Partly)?;
+        Some(rule)
+    }
+
     /// How long it was made to wait, by all that says how long; as people write it: `20ms`.
     pub(crate) fn waited(self) -> Option<String> {
         let waits = self.acts().filter_map(|(act, _)| act.waits());
@@ -308,6 +314,7 @@ mod tests {
         assert_eq!(Verdict::of(""), None);
         let passed = Verdict::of("split in 2 by split:10; dropped in part by loss:1%").unwrap();
         assert!(!passed.is_lost() && passed.lost_to().is_none());
+        assert_eq!(passed.partly_lost_to(), Some("loss:1%"));
         let foreign = Verdict::of("eaten").unwrap();
         assert_eq!(foreign.acts().next(), Some((Act::Other("eaten"), "")));
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::packet::TcpFlags;
 use crate::timeline::{Segment, SegmentNote};
-use crate::{Time, Weight};
+use crate::{Time, Verdict, Weight};
 
 use super::Topic;
 use super::found::{Found, Told};
@@ -56,13 +56,9 @@ fn one(view: &View<'_>, way: usize, segment: &Segment, found: &mut Found) {
         let [why, why_zh] = first.map_or_else(Default::default, |first| {
             why(view, way, view.time(first.fact), at)
         });
-        let lost = earlier.last().filter(|last| last.lost);
-        let rule = lost.and_then(|last| view.fact(last.fact).verdict()?.lost_to());
-        let [taken, taken_zh] = rule.map_or_else(Default::default, |rule| {
-            [
-                format!(" The wire had taken them: {rule}."),
-                format!("此前它们在线路上被取走：{rule}。"),
-            ]
+        let [taken, taken_zh] = earlier.last().map_or_else(Default::default, |last| {
+            let verdict = view.fact(last.fact).verdict();
+            taken(verdict.unwrap_or_default())
         });
         Told {
             facts: first
@@ -84,6 +80,23 @@ fn one(view: &View<'_>, way: usize, segment: &Segment, found: &mut Found) {
             ],
         }
     });
+}
+
+/// What the wire took of the transmission before.
+fn taken(verdict: Verdict<'_>) -> [String; 2] {
+    if let Some(rule) = verdict.lost_to() {
+        return [
+            format!(" The wire had taken them: {rule}."),
+            format!("此前它们在线路上被取走：{rule}。"),
+        ];
+    }
+    let part = verdict.partly_lost_to();
+    part.map_or_else(Default::default, |rule| {
+        [
+            format!(" The wire had taken a part of them: {rule}."),
+            format!("此前其中一部分在线路上被取走：{rule}。"),
+        ]
+    })
 }
 
 /// How long after the first time, and what set it off.
@@ -214,6 +227,16 @@ mod tests {
                 重传定时器到期。此前它们在线路上被取走：drop:nth=3,to=server。",
             ]
         );
+        // Of what was cut on its way a piece may be missing.
+        let mut script = Script::new();
+        let tcp = script.connected_tcp();
+        script.write(tcp, CLIENT, b"hello");
+        script.verdict("split in 2 by split:3; dropped in part by drop:nth=4");
+        script.segment(tcp, CLIENT, 0..5);
+        script.verdict("").segment(tcp, CLIENT, 0..5);
+        let found = only(script, &RETRANSMISSION);
+        let part = "The wire had taken a part of them: drop:nth=4.";
+        assert!(found.sentence[0].ends_with(part));
         // What was not taken was sent again for another reason.
         let mut script = Script::new();
         let tcp = script.connected_tcp();

@@ -12,6 +12,12 @@ use crate::{ConnId, Fact, FactId, Kind, Lang, Timeline, Verdict};
 /// ends and its head.
 const ARROW: usize = 5;
 
+/// Lines that a rule has at most: the longest that is of any use.
+const RULE_LINES: usize = 4;
+
+/// Acts of one verdict that are drawn; a rule acts on a packet once.
+const ACTS: usize = 8;
+
 /// What the wire's cells need to know of a flow: where its two ways begin.
 #[derive(Debug)]
 pub(super) struct Wire<'t, 's> {
@@ -234,6 +240,7 @@ fn with_verdict(arrow: Line, fact: &Fact<'_>, width: usize, options: &TextOption
     let mut lines = vec![arrow];
     // How long it waited stands on the arrow.
     let acts = verdict.acts().filter(|(act, _)| act.waits().is_none());
+    let acts = acts.take(ACTS);
     for (act, rule) in acts {
         let one = Verdict::words_of(act, rule, options.lang);
         let one = Span::new(escape(&format!("{mark} {one}")), style);
@@ -243,11 +250,28 @@ fn with_verdict(arrow: Line, fact: &Fact<'_>, width: usize, options: &TextOption
         }
         // The rule is what people look for: it gets a line of its own.
         let act = format!("{mark} {}", act.words(options.lang));
-        for text in [&act[..], rule] {
-            let text = super::paint::shorten(&escape(text), width);
+        for text in std::iter::once(act).chain(broken(&escape(rule), width)) {
+            let text = super::paint::shorten(&text, width);
             lines.push(centred(Span::new(text, style), width));
         }
     }
+    lines
+}
+
+/// A rule in lines of this width, broken behind commas where it has any.
+fn broken(rule: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for piece in rule.split_inclusive(',') {
+        let line = lines.last_mut().expect("there is one always");
+        let both = Span::plain(format!("{line}{piece}"));
+        if line.is_empty() || both.width() <= width {
+            line.push_str(piece);
+        } else {
+            lines.push(piece.to_owned());
+        }
+    }
+    // A file may hold any text here.
+    lines.truncate(RULE_LINES);
     lines
 }
 
@@ -364,6 +388,19 @@ fn arrow(head: Head, labels: Vec<String>, style: Style, inferred: bool, width: u
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rule_is_broken_behind_its_commas() {
+        let check = |rule, lines: &[&str]| assert_eq!(broken(rule, 12), lines, "{rule}");
+        check("drop:nth=3", &["drop:nth=3"]);
+        check("drop:nth=3,to=server", &["drop:nth=3,", "to=server"]);
+        check(
+            "drop:content=abcdefgh,nth=1",
+            &["drop:content=abcdefgh,", "nth=1"],
+        );
+        check("a,b,c,d,e,f,g,h", &["a,b,c,d,e,f,", "g,h"]);
+        check(&"abcdefgh,".repeat(9), &["abcdefgh,"; 4]);
+    }
 
     #[test]
     fn an_arrow_fills_the_wire_and_says_what_fits() {
