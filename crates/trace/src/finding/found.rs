@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::{FactId, Time};
+use crate::{FactId, Lang, Time};
 
 use super::words::{count, of};
-use super::{Finding, Topic, Weight, summary};
+use super::{Finding, Topic, Weight, summary, title};
 
 /// Where and when something was found.
 #[derive(Clone, Debug, Default)]
@@ -136,10 +136,11 @@ fn more_of_a_way((group, state): (Group, State)) -> Option<Finding> {
     }
     let bytes = bytes.unwrap_or_default();
     let (n, name, end) = (count(more.into()), group.name, count(bytes.end));
+    let title = title(name, Lang::Zh);
     let sentence = if group.way.is_some() {
         [
             format!("… and {n} more of the same ({name}), up to byte {end}."),
-            format!("……还有 {n} 处同类情况（{name}），直到第 {end} 字节。"),
+            format!("……还有 {n} 处同类情况（{title}），直到第 {end} 字节。"),
         ]
     } else {
         more_of_a_session(&n, name)
@@ -157,10 +158,11 @@ fn more_of_a_way((group, state): (Group, State)) -> Option<Finding> {
     })
 }
 
-fn more_of_a_session(n: &str, name: &str) -> [String; 2] {
+fn more_of_a_session(n: &str, name: &'static str) -> [String; 2] {
+    let title = title(name, Lang::Zh);
     [
         format!("… and {n} more ({name})."),
-        format!("……另有 {n} 处（{name}）。"),
+        format!("……另有 {n} 处（{title}）。"),
     ]
 }
 
@@ -227,7 +229,7 @@ fn shorten(list: Vec<Finding>) -> Vec<Finding> {
                 format!(
                     "……另有 {} 处（{}），分布在其他 {} 个流中。",
                     count(all),
-                    finding.name,
+                    finding.title(Lang::Zh),
                     count(flows)
                 ),
             ],

@@ -36,7 +36,7 @@ mod zero_window;
 
 use std::ops::Range;
 
-use crate::{FactId, Time, Timeline};
+use crate::{FactId, Lang, Time, Timeline};
 
 use found::Found;
 use view::{Context, View};
@@ -64,6 +64,19 @@ pub struct Finding {
     pub count: u32,
     /// What happened, in English and in Chinese.
     pub sentence: [String; 2],
+}
+
+impl Finding {
+    /// What it is in a few words, as docs/findings.md has it above its section.
+    pub fn title(&self, lang: Lang) -> &'static str {
+        title(self.name, lang)
+    }
+}
+
+/// The title of what has this name; the name itself where nothing has it.
+fn title(name: &'static str, lang: Lang) -> &'static str {
+    let topic = topics().find(|topic| topic.name == name);
+    topic.map_or(name, |topic| lang.pick(topic.title[0], topic.title[1]))
 }
 
 /// How much a finding matters.

@@ -38,18 +38,22 @@ fn names_are_unique_and_titles_in_both_languages() {
 
 #[test]
 fn every_finding_has_its_section_and_every_section_its_finding() {
-    let document = include_str!("../../../../docs/findings.md");
-    let sections: Vec<&str> = document
-        .lines()
-        .filter_map(|line| line.strip_prefix("## "))
-        .collect();
+    let documents = [
+        include_str!("../../../../docs/findings.md"),
+        include_str!("../../../../docs/findings.zh-CN.md"),
+    ];
     let names: Vec<&str> = topics().map(|topic| topic.name).collect();
-    assert_eq!(sections, names);
-    for section in document.split("\n## ").skip(1) {
-        assert!(
-            section.contains("```text") && section.contains("What to do: "),
-            "{section}"
-        );
+    for (document, what_to_do) in documents.into_iter().zip(["What to do: ", "对策："]) {
+        let headings = document.lines().filter_map(|line| line.strip_prefix("## "));
+        assert_eq!(headings.collect::<Vec<_>>(), names);
+        for section in document.split("\n## ").skip(1) {
+            let is_whole = section.contains("```text") && section.contains(what_to_do);
+            assert!(is_whole, "{section}");
+        }
+    }
+    // The Chinese one begins each with its title, as the page and the lists say it.
+    for (topic, section) in topics().zip(documents[1].split("\n## ").skip(1)) {
+        assert!(section.contains(topic.title[1]), "{section}");
     }
 }
 

@@ -74,6 +74,8 @@ struct AboutGap<'t> {
 #[derive(Serialize)]
 struct AboutFinding<'t> {
     name: &'static str,
+    /// What stands above its sentence: the name, or in Chinese its title.
+    label: &'static str,
     weight: u8,
     flow: Option<u32>,
     way: Option<u8>,
@@ -168,6 +170,7 @@ impl<'t> AboutFinding<'t> {
         let [english, chinese] = &finding.sentence;
         Self {
             name: finding.name,
+            label: lang.pick(finding.name, finding.title(Lang::Zh)),
             weight: match finding.weight {
                 Weight::Note => 0,
                 Weight::Notice => 1,

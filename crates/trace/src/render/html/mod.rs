@@ -157,6 +157,20 @@ mod tests {
     }
 
     #[test]
+    fn findings_have_their_titles_in_chinese() {
+        let finding = Finding {
+            name: "coalesced",
+            ..finding("said")
+        };
+        let label = |lang| {
+            let page = page(&exchange(b"hello"), std::slice::from_ref(&finding), lang);
+            about(&page)["findings"][0]["label"].clone()
+        };
+        assert_eq!(label(Lang::En), "coalesced");
+        assert!(label(Lang::Zh).as_str().unwrap().starts_with("粘包"));
+    }
+
+    #[test]
     fn bytes_that_were_shown_are_not_repeated() {
         let bytes: Vec<u8> = (0..200).collect();
         let length = |bytes| page(&exchange(bytes), &[], Lang::En).len();

@@ -21,7 +21,7 @@ function listFindings(chosen, act) {
     const flow = finding.flow === null ? '' : `#${about.flows[finding.flow]?.number ?? ''}`;
     const button = element('button', { type: 'button', class: `finding weight-${finding.weight}`, 'data-finding': index },
       element('span', { class: 'sign', 'aria-hidden': 'true', text: ['i', '!', '✕'][finding.weight] }),
-      element('span', { class: 'name', text: finding.name }),
+      element('span', { class: 'name', title: finding.name, text: finding.label }),
       element('span', { class: 'quiet', text: [flow, finding.count > 1 ? words.times(counted(finding.count)) : ''].filter(Boolean).join(' · ') }),
       element('span', { class: 'sentence', text: visible(finding.text) }));
     button.addEventListener('click', () => act.showFinding(index));
@@ -68,7 +68,7 @@ function applyFilter(text) {
 
 function passes(flow, { name, value }, hits) {
   const sides = flow.ends.flatMap((end) => end.sides.map((index) => about.sides[index]));
-  const found = () => about.findings.some((it) => about.flows[it.flow] === flow && it.name.includes(value));
+  const found = () => about.findings.some((it) => about.flows[it.flow] === flow && (it.name.includes(value) || it.label.includes(value)));
   const runs = () => sides.some((side) => programOf(side).toLowerCase().includes(value));
   switch (name) {
     case 'port': return flow.ends.some((end) => end.address.endsWith(`:${value}`));
