@@ -113,6 +113,12 @@ fn every_command_of_the_guide_to_exec_runs() {
     run_document("docs/files.md");
 }
 
+/// Not in a private network: labs make their own.
+#[test]
+fn every_command_of_the_guide_to_labs_runs() {
+    run_document("docs/lab.md");
+}
+
 /// Nothing in docs/ is hidden from either reader.
 #[test]
 fn both_readmes_lead_to_every_document() {

@@ -125,6 +125,16 @@ mod tests {
     }
 
     #[test]
+    fn what_belongs_together_is_there() {
+        for scenario in all() {
+            for other in &scenario.see {
+                let there = find(other).is_some_and(|found| found.name == *other);
+                assert!(there, "{} sees {other}, which is not there", scenario.name);
+            }
+        }
+    }
+
+    #[test]
     fn a_wrong_name_has_suggestions() {
         assert_eq!(find("STICKY-nagle").unwrap().name, "sticky-nagle");
         assert_eq!(find("粘包").unwrap().name, "sticky-nagle");

@@ -8,6 +8,7 @@ mod exchange;
 mod exec;
 mod harness;
 mod key;
+mod lab;
 mod list;
 mod schema;
 mod serve;
