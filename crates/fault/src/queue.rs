@@ -142,17 +142,11 @@ impl Queue {
 
     /// Lets go on what waits for ever.
     pub(crate) fn wake(&mut self, now: Time) {
-        let soon = |due: &mut Time| {
-            if *due == NEVER {
-                *due = now;
-            }
-        };
         let mut waiting = std::mem::take(&mut self.heap).into_vec();
-        for one in &mut waiting {
-            soon(&mut one.due);
-        }
-        for lane in self.lanes.values_mut() {
-            soon(&mut lane.last);
+        let of_heap = waiting.iter_mut().map(|one| &mut one.due);
+        let of_lanes = self.lanes.values_mut().map(|lane| &mut lane.last);
+        for due in of_heap.chain(of_lanes).filter(|due| **due == NEVER) {
+            *due = now;
         }
         self.heap = waiting.into();
     }
