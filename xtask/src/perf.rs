@@ -8,7 +8,7 @@ use crate::step::{cargo, step};
 #[derive(Args)]
 pub(crate) struct Perf {
     /// Which program of benches/ measures: table, remote for remote commands, files for put and get,
-    /// seeing for list, capture, watch and the timeline, chat for rooms
+    /// seeing for list, capture, watch and the timeline, wire for the wire of labs, chat for rooms
     #[arg(long, value_name = "PROGRAM", default_value = "table")]
     with: String,
     /// Handed on to it; --help shows what it takes
