@@ -237,7 +237,11 @@ s.close()
         .iter()
         .any(|call| call.starts_with("shutdown FIN-WAIT-") || call == "shutdown TIME-WAIT");
     assert!(shut, "{client:?}");
-    assert!(server.contains(&"accept4 ESTABLISHED".into()), "{server:?}");
+    // On a busy machine the client is done before the server's accept returns.
+    let accepted = server
+        .iter()
+        .any(|call| ["accept4 ESTABLISHED", "accept4 CLOSE-WAIT"].contains(&call.as_str()));
+    assert!(accepted, "{server:?}");
     let told = exit.stdout_text();
     for packet in ["SYN mss 1460", "SYN·ACK", "FIN"] {
         assert!(told.contains(packet), "{packet} is missing:\n{told}");
