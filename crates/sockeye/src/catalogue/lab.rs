@@ -18,6 +18,7 @@ texts! {
     CURE: "The cure: {cure}", "对策：{cure}";
     PLAIN_SHORT: "phenomenon", "现象";
     CURE_SHORT: "cure", "对策";
+    PROGRAMS_ON_LOOPBACK: "both programs ran on the loopback device of this machine, because {why}", "两个程序都在本机的回环设备上运行，因为 {why}";
     LOOPBACK: "on the loopback device, because {why}: there is no wire to see, {n} expectations are not looked at", "在回环设备上运行，因为 {why}：看不到线路，有 {n} 项预期未检查";
     STUCK: "step {step}: {why}", "第 {step} 步：{why}";
     NOTHING: "nothing", "什么都没有";

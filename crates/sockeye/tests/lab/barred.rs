@@ -57,6 +57,10 @@ def wait_for_port():
     assert!(note.contains(WHY), "{note}");
     let said = exit.stderr_text();
     assert!(said.contains("client | heard WORLD"), "{said}");
+    assert!(
+        said.contains("both programs ran on the loopback device"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use clap::Args;
 use sockeye_frame::{ByteSize, Framing};
 use sockeye_net::CommandLine;
-use sockeye_observe::lab::{Plan as LabPlan, Setting};
+use sockeye_observe::lab::{Note, Plan as LabPlan, Setting};
 use sockeye_observe::watch::Options;
 use sockeye_trace::{Call, ConnId, Head, Kind, Process, Session, Side};
 
@@ -102,12 +102,26 @@ impl RunPrograms {
     }
 }
 
-/// The mistake that everybody makes once: on two hosts, nobody is at 127.0.0.1 but oneself.
+/// Where it ran, if that is not where it should; and the mistake that everybody makes once: on two hosts,
+/// nobody is at 127.0.0.1 but oneself.
 fn advice(context: &Context, session: &Session) {
-    if let Some(address) = refused_at_home(session) {
-        let text = say::REFUSED_AT_HOME.fill(context.lang(), &[("address", &address)]);
-        context.ui.say(&text);
+    let (lang, ui) = (context.lang(), &context.ui);
+    if let Some(why) = on_loopback(session) {
+        ui.say(&say::PROGRAMS_ON_LOOPBACK.fill(lang, &[("why", &why)]));
+    } else if let Some(address) = refused_at_home(session) {
+        ui.say(&say::REFUSED_AT_HOME.fill(lang, &[("address", &address)]));
     }
+}
+
+/// Why the programs ran on the loopback device, if they did.
+fn on_loopback(session: &Session) -> Option<String> {
+    let facts = session.facts().map(|(_, fact)| fact);
+    let notes = facts.filter(|fact| fact.kind() == Kind::Note);
+    let mut notes = notes.filter_map(|fact| serde_json::from_str(fact.text).ok());
+    notes.find_map(|note| match note {
+        Note::Begin { place, why, .. } if place != "namespaces" => Some(why),
+        _ => None,
+    })
 }
 
 /// The loopback address where the client found nobody.
