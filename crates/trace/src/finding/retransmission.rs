@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::packet::TcpFlags;
 use crate::timeline::{Segment, SegmentNote};
-use crate::{Time, Verdict, Weight};
+use crate::{Act, Time, Verdict, Weight};
 
 use super::Topic;
 use super::found::{Found, Told};
@@ -53,13 +53,16 @@ fn one(view: &View<'_>, way: usize, segment: &Segment, found: &mut Found) {
         let first = earlier.first().copied();
         let [sender, sender_zh] = &view.who[way];
         let length = segment.bytes.end - segment.bytes.start;
+        let verdict = earlier
+            .last()
+            .and_then(|last| view.fact(last.fact).verdict());
+        let verdict = verdict.unwrap_or_default();
         let [why, why_zh] = first.map_or_else(Default::default, |first| {
-            why(view, way, view.time(first.fact), at)
+            let first = view.time(first.fact);
+            let told = too_large(verdict, at.since(first));
+            told.unwrap_or_else(|| why(view, way, first, at))
         });
-        let [taken, taken_zh] = earlier.last().map_or_else(Default::default, |last| {
-            let verdict = view.fact(last.fact).verdict();
-            taken(verdict.unwrap_or_default())
-        });
+        let [taken, taken_zh] = taken(verdict);
         Told {
             facts: first
                 .map(|first| first.fact)
@@ -97,6 +100,23 @@ fn taken(verdict: Verdict<'_>) -> [String; 2] {
             format!("此前其中一部分在线路上被取走：{rule}。"),
         ]
     })
+}
+
+/// What set it off where ICMP had said that the packet does not fit (RFC 1191): its bytes go again at
+/// once, in smaller ones.
+fn too_large(verdict: Verdict<'_>, after: Duration) -> Option<[String; 2]> {
+    let mtu = verdict.acts().find_map(|(act, _)| match act {
+        Act::Refused(mtu) => Some(count(mtu.into())),
+        _ => None,
+    })?;
+    let shown = duration(after);
+    Some([
+        format!(
+            ", {shown} after the first time: ICMP had told of a link that carries {mtu} bytes at \
+            most"
+        ),
+        format!("，距第一次 {shown}：ICMP 说明路径上有一段链路最多只能传 {mtu} 字节"),
+    ])
 }
 
 /// How long after the first time, and what set it off.
@@ -246,6 +266,28 @@ mod tests {
         script.segment(tcp, CLIENT, 0..5);
         let found = only(script, &RETRANSMISSION);
         assert!(!found.sentence[0].contains("The wire"));
+    }
+
+    #[test]
+    fn what_was_too_large_goes_again_because_icmp_said_so() {
+        let mut script = Script::new();
+        let tcp = script.connected_tcp();
+        script.write(tcp, CLIENT, b"hello");
+        script.verdict("refused as larger than 1400 by mtu:1400,icmp");
+        script.segment(tcp, CLIENT, 0..5);
+        script.verdict("").wait(90);
+        script.segment(tcp, CLIENT, 0..5);
+        let found = only(script, &RETRANSMISSION);
+        assert_eq!(
+            found.sentence,
+            [
+                "5 bytes by the client (python3) from byte 0 on went over the wire again, 100 \
+                µs after the first time: ICMP had told of a link that carries 1,400 bytes at \
+                most. The wire had taken them: mtu:1400,icmp.",
+                "客户端（python3）从第 0 字节起的 5 字节被重传，距第一次 100 µs：ICMP 说明路径上\
+                有一段链路最多只能传 1,400 字节。此前它们在线路上被取走：mtu:1400,icmp。",
+            ]
+        );
     }
 
     #[test]
