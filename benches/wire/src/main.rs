@@ -27,6 +27,8 @@ usage: wire [--row NAME]… [--rounds N] [--bytes N]
 const SNAP: u32 = 256;
 /// Round trips of one byte.
 const TRIPS: usize = 5_000;
+/// For the links of a round before to go.
+const PATIENCE: Duration = Duration::from_secs(10);
 const PIECE: usize = 256 << 10;
 
 fn main() -> ExitCode {
@@ -158,7 +160,14 @@ fn lay(fast: bool) -> io::Result<Link> {
         fast: Some(fast),
         ..Setting::default()
     };
-    Link::build(&setting).map_err(io::Error::other)
+    let begun = Instant::now();
+    loop {
+        // The links of a round before go with its hosts, a little after those.
+        match Link::build(&setting) {
+            Err(_) if begun.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(5)),
+            made => return made.map_err(io::Error::other),
+        }
+    }
 }
 
 fn connect(client: &HostNetwork, server: &HostNetwork) -> io::Result<(TcpStream, TcpStream)> {
