@@ -131,6 +131,7 @@ fn ours(
     });
     let wire = wire.map_err(io::Error::other)?;
     let took = job(&link.client, &link.server)?;
+    settle(&link.client, &link.server)?;
     let statistics = wire.finish().map_err(io::Error::other)?;
     if statistics.missed + statistics.refused > 0 {
         return Err(io::Error::other(format!(
@@ -152,7 +153,24 @@ fn theirs(
     } = lay(fast)?;
     drop(ends);
     let _bare = Bare::start(fast)?;
-    job(&client, &server)
+    let took = job(&client, &server)?;
+    settle(&client, &server)?;
+    Ok(took)
+}
+
+/// Waits for connections to end: one that has not keeps its host, and the links of that.
+fn settle(client: &HostNetwork, server: &HostNetwork) -> io::Result<()> {
+    let begun = Instant::now();
+    for host in [client, server] {
+        let lives = |socket: &sockeye_observe::sockets::Socket| socket.state_name() != "TIME-WAIT";
+        while host.sockets().map_err(io::Error::other)?.iter().any(lives) {
+            if begun.elapsed() > PATIENCE {
+                return Err(io::Error::other("a connection does not end"));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    Ok(())
 }
 
 fn lay(fast: bool) -> io::Result<Link> {
