@@ -2,7 +2,7 @@
 //!
 //! What stands for a gap is looked up in turn. The longest and most special stand first.
 
-/// English and Chinese, as [`super::known`] has them.
+/// English and Chinese, as [`super::known()`] has them.
 pub(super) const ERRORS: &[(&str, &str)] = &[
     // Endpoints.
     ("the endpoint is empty; {}", "端点为空；{}"),

@@ -4,3 +4,4 @@ mod barred;
 mod kills;
 mod programs;
 mod stage;
+mod witness;

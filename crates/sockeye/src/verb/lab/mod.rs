@@ -1,7 +1,7 @@
 //! `sockeye lab`: two hosts of one's own, joined by a wire that is sockeye.
 //!
 //! This process draws. Another one, started from the same program, is the lab ([`worker`]): what happens
-//! there comes through a pipe, as the facts of a session ([`record`]). [`play`] runs a scenario and
+//! there comes through a pipe, as the facts of a session ([`record()`]). [`play`] runs a scenario and
 //! judges it, [`report`] tells what came of it.
 
 mod choice;
