@@ -243,3 +243,23 @@ fn hostile_words_are_escaped() {
     let steers = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
     assert!(!text.contains(steers), "{text:?}");
 }
+
+#[test]
+fn the_end_of_a_direction_is_told_in_the_narrowest_lane() {
+    let mut script = Script::new();
+    let tcp = script.connected_tcp();
+    script.write(tcp, CLIENT, &[b'x'; 50_000]);
+    script.segment(tcp, CLIENT, 0..48_600);
+    let last = TcpFlags::FIN | TcpFlags::PSH | TcpFlags::ACK;
+    script.packet(tcp, CLIENT, last, 48_600..50_000);
+    let session = script.session();
+    for width in [MIN_WIDTH, 100, 160] {
+        let options = TextOptions {
+            width,
+            ..TextOptions::default()
+        };
+        let drawn = draw(&session, &options);
+        let ends = drawn.lines().filter(|line| line.contains("FIN"));
+        assert_eq!(ends.count(), 1, "{drawn}");
+    }
+}

@@ -106,14 +106,21 @@ impl<'t, 's> Wire<'t, 's> {
         ) {
             style = Style::Bad;
         }
+        // What begins or ends a direction is told for as long as there is room for anything.
+        let turn = flags(segment.flags & !TcpFlags::PSH);
         let flags = flags(segment.flags);
         let labels = if is_tcp {
             vec![
                 join(&[note, &flags, &len.to_string(), &range, &label]),
                 join(&[note, &flags, &len.to_string(), &range]),
-                join(&[note, &len.to_string(), &range]),
-                join(&[note, &range]),
-                range,
+                join(&[note, &turn, &len.to_string(), &range]),
+                join(&[note, &turn, &range]),
+                join(&[&turn, &range]),
+                if turn.is_empty() {
+                    range
+                } else {
+                    join(&[&turn, &len.to_string()])
+                },
             ]
         } else {
             let bytes = options.lang.pick("bytes", "字节");
