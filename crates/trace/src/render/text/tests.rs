@@ -248,7 +248,7 @@ fn hostile_words_are_escaped() {
 fn the_end_of_a_direction_is_told_in_the_narrowest_lane() {
     let mut script = Script::new();
     let tcp = script.connected_tcp();
-    script.write(tcp, CLIENT, &[b'x'; 50_000]);
+    script.write(tcp, CLIENT, &vec![b'x'; 50_000]);
     script.segment(tcp, CLIENT, 0..48_600);
     let last = TcpFlags::FIN | TcpFlags::PSH | TcpFlags::ACK;
     script.packet(tcp, CLIENT, last, 48_600..50_000);
