@@ -163,8 +163,6 @@ fn a_file_of_ours_holds_what_dumpcap_saw() {
             datagram(&vec![7; bytes]);
         }
         ended(process);
-        other.signal(Signal::INT);
-        assert_eq!(other.exit().code, Some(0));
         let told = |file: &PathBuf| {
             let fields = [
                 "frame.len",
@@ -183,7 +181,12 @@ fn a_file_of_ours_holds_what_dumpcap_saw() {
             assert_eq!(exit.code, Some(0), "{}", exit.stderr_text());
             exit.stdout_text()
         };
-        assert_eq!(told(&ours), told(&theirs));
+        let told_ours = told(&ours);
+        // What it has not counted yet, it forgets when it is told to end.
+        other.wait_stderr(&format!("Packets: {} ", told_ours.lines().count()));
+        other.signal(Signal::INT);
+        assert_eq!(other.exit().code, Some(0));
+        assert_eq!(told_ours, told(&theirs));
         // Ours reads theirs as it reads its own.
         let rows = |file: &Path| read(file, &["--whole", "--time", "delta"]).stdout_text();
         let without_time = |table: String| -> Vec<String> {
