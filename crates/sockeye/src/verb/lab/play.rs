@@ -188,10 +188,11 @@ async fn with_progress<T>(context: &Context, name: &str, work: impl Future<Outpu
         return work.await;
     }
     let since = Instant::now();
+    let _erased = Erased;
     tokio::pin!(work);
-    let done = loop {
+    loop {
         tokio::select! {
-            done = &mut work => break done,
+            done = &mut work => return done,
             () = sleep(TICK) => {
                 let seconds = format!("{:.1}", since.elapsed().as_secs_f64());
                 let text = say::RUNNING.fill(context.lang(), &[("name", &name), ("seconds", &seconds)]);
@@ -199,9 +200,16 @@ async fn with_progress<T>(context: &Context, name: &str, work: impl Future<Outpu
                 let _ = write!(io::stderr().lock(), "\r{}\x1b[K", crate::ui::escape(&text));
             }
         }
-    };
-    let _ = write!(io::stderr().lock(), "\r\x1b[K");
-    done
+    }
+}
+
+/// Takes the line of progress away, also when a signal ends the waiting.
+struct Erased;
+
+impl Drop for Erased {
+    fn drop(&mut self) {
+        let _ = write!(io::stderr().lock(), "\r\x1b[K");
+    }
 }
 
 /// Good, or which run was not and in how much.
