@@ -20,7 +20,7 @@ use crate::timeline::{Flow, Life, Way};
 use crate::{Finding, Kind, Lang, Timeline};
 use lanes::Picture;
 pub use lanes::finding_lines;
-pub use paint::{Line, Span, Style, wrap};
+pub use paint::{Line, Span, Style, shorten, wrap};
 use quantity::millis;
 pub use scroll::Lanes;
 

@@ -145,7 +145,7 @@ impl Line {
 }
 
 /// At most `width` columns of a text; `…` stands for what was cut.
-pub(super) fn shorten(text: &str, width: usize) -> String {
+pub fn shorten(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }
@@ -255,5 +255,12 @@ mod tests {
         };
         assert_eq!(written(false), "a\n");
         assert_eq!(written(true), "\x1b[32ma\x1b[0m\n");
+    }
+
+    #[test]
+    fn cut_texts_keep_their_columns() {
+        assert_eq!(shorten("一棵树", 5), "一棵…");
+        assert_eq!(shorten("abc", 3), "abc");
+        assert_eq!(shorten("abc", 0), "");
     }
 }

@@ -1,7 +1,7 @@
 //! Paragraphs of an explanation, laid out for a terminal.
 
 use sockeye_trace::render::text::wrap;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthChar;
 
 /// Lines of more columns are hard to read.
 const WIDEST: usize = 100;
@@ -54,24 +54,6 @@ fn flush(paragraph: &mut String, width: usize, lines: &mut Vec<String>) {
     }
 }
 
-/// At most `width` columns of a text; `…` stands for what was cut.
-pub(super) fn shorten(text: &str, width: usize) -> String {
-    if text.width() <= width {
-        return text.to_owned();
-    }
-    let mut kept = String::new();
-    let mut left = width.saturating_sub(1);
-    for c in text.chars() {
-        let wide = c.width().unwrap_or(0);
-        if wide > left {
-            break;
-        }
-        left -= wide;
-        kept.push(c);
-    }
-    kept + "…"
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,11 +81,5 @@ mod tests {
         assert_eq!(lay_out("字节\n流", 80), ["字节流"]);
         assert_eq!(lay_out("字节\nTCP\n流", 80), ["字节 TCP 流"]);
         assert_eq!(lay_out("\n", 80), [""; 0]);
-    }
-
-    #[test]
-    fn cut_texts_keep_their_columns() {
-        assert_eq!(shorten("一棵树", 5), "一棵…");
-        assert_eq!(shorten("abc", 3), "abc");
     }
 }

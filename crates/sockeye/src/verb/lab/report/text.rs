@@ -3,13 +3,13 @@
 use std::io::{self, Write};
 
 use sockeye_observe::lab::{Checked, Holds, Run, Step, Test, Unseen};
-use sockeye_trace::render::text::{self, Line, Span, Style, TextOptions, wrap};
+use sockeye_trace::render::text::{self, Line, Span, Style, TextOptions, shorten, wrap};
 use unicode_width::UnicodeWidthStr;
 
 use super::super::list::name_of;
 use super::super::outcome::Outcome;
 use super::difference::difference;
-use super::prose::{lay_out, shorten};
+use super::prose::lay_out;
 use super::{Look, Report};
 use crate::catalogue::{Lang, Text, lab as say};
 use crate::ui::{Table, escape};
