@@ -152,6 +152,33 @@ fn hovering_joins_a_write_with_its_segment_and_its_reads() {
 }
 
 #[test]
+fn what_was_lost_on_its_way_leads_to_no_read() {
+    let Some(mut browser) = Browser::start() else {
+        return;
+    };
+    let mut script = Script::new();
+    let talk = script.connected_tcp();
+    script.write(talk, CLIENT, b"once");
+    script.verdict("dropped by drop:nth=1");
+    script.segment(talk, CLIENT, 0..4);
+    script.verdict("").wait(200_000);
+    script.segment(talk, CLIENT, 0..4);
+    script.read(talk, SERVER, 8, 4);
+    let page = Page::new("lost", &script.session(), &[], Lang::En);
+    page.open(&mut browser);
+    // The write leads to both segments, and the second of these to the read.
+    until(
+        &mut browser,
+        "document.querySelectorAll('.ribbon').length === 3",
+    );
+    let ends = browser.evaluate(&format!(
+        "[...document.querySelectorAll('.ribbon')].filter((it) => it.dataset.to == {}).length",
+        item(2, 0)
+    ));
+    assert_eq!(ends, 1);
+}
+
+#[test]
 fn the_keyboard_reaches_every_event() {
     let Some(mut browser) = Browser::start() else {
         return;

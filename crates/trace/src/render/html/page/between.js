@@ -32,6 +32,8 @@ class Between extends Marks {
     };
     const between = (lane) => {
       for (const mark of wire) {
+        // What was lost on its way reached no reader.
+        if (lane === ROW.READ && shapeOf(mark.item).note === LOST) continue;
         for (const item of touching(flow, row + lane, ...keyOf(flow, mark.item), 60)) {
           const other = drawn.get(item);
           if (!other) continue;
