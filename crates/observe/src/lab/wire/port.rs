@@ -16,7 +16,7 @@ const BLOCK: usize = 1 << 20;
 /// (`tcp_rmem`, 6 MiB) has segments of 1448 bytes.
 const SLOTS: usize = 8192;
 /// Where they may be 64 KiB each: one such window, and no more memory than processors keep at hand.
-/// Four times as many made bulk with offload slower by a fifth (benches/wire).
+/// Twice as many made bulk with offload slower by a fifth (benches/wire).
 const LARGE_SLOTS: usize = 128;
 /// The longest packet with offload: `GSO_LEGACY_MAX_SIZE` of the kernel.
 const LARGE: usize = 65_536;
